@@ -1,0 +1,100 @@
+//! Events: the immutable facts of the log.
+
+use crate::clock::Millis;
+use crate::id::{EventId, SessionId};
+use crate::jid::Jid;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::str::FromStr;
+
+/// What kind of fact an event is. The names are the wire names of the webhook
+/// contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A session became something: `connecting`, `qr`, `open`, …
+    SessionStatus,
+    /// A message came in.
+    MessageReceived,
+    /// A reaction was put on a message or taken off.
+    MessageReaction,
+    /// A contact's presence changed.
+    PresenceUpdate,
+    /// Not a fact: the input of a script that a client runs by hand. Never in
+    /// the log, and nobody can subscribe to it.
+    Adhoc,
+}
+
+impl EventKind {
+    /// Every kind of fact, in the order of the contract's catalogue.
+    pub const ALL: [Self; 4] = [
+        Self::SessionStatus,
+        Self::MessageReceived,
+        Self::MessageReaction,
+        Self::PresenceUpdate,
+    ];
+
+    /// The wire name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SessionStatus => "session_status",
+            Self::MessageReceived => "message_received",
+            Self::MessageReaction => "message_reaction",
+            Self::PresenceUpdate => "presence_update",
+            Self::Adhoc => "adhoc",
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that no event has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not an event; use one of session_status, message_received, message_reaction, presence_update")]
+pub struct UnknownEvent(String);
+
+impl FromStr for EventKind {
+    type Err = UnknownEvent;
+    fn from_str(text: &str) -> Result<Self, UnknownEvent> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownEvent(text.chars().take(64).collect()))
+    }
+}
+
+/// An immutable fact about one session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `evt_`+ULID, one per fact.
+    pub id: EventId,
+    /// The session that saw it.
+    pub session: SessionId,
+    /// What kind of fact.
+    pub kind: EventKind,
+    /// The chat it happened in, if in one; events of one chat keep their order.
+    pub chat: Option<Jid>,
+    /// When it was recorded.
+    pub ts_ms: Millis,
+    /// The payload (`data` of the webhook body): an object.
+    pub data: Value,
+}
+
+/// What the link saw, before it has an identity in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// What kind of fact.
+    pub kind: EventKind,
+    /// The chat it happened in.
+    pub chat: Option<Jid>,
+    /// What makes a redelivery recognisable: chat, sender and message id. `None`
+    /// for facts that are never redelivered.
+    pub dedup: Option<String>,
+    /// The payload, without `eventId` and `sessionId`, which the log adds.
+    pub data: Value,
+}

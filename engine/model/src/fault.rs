@@ -1,0 +1,52 @@
+//! Why something failed, in the three ways that matter to whoever decides what
+//! happens next.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// It did not happen; trying later may work.
+    Retry,
+    /// It did not happen and never will as it stands.
+    Fail,
+    /// It may have happened. Repeating it is safe only where the repeat is
+    /// recognisable (a send that carries the same message id).
+    Unknown,
+}
+
+/// A failure: its kind, a stable machine-readable code, and a sentence that
+/// says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Fault {
+    /// What may be done about it.
+    pub kind: FaultKind,
+    /// Stable, snake_case: `not_connected`, `plan_too_large`, `guest_deadline`…
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Fault {
+    /// A failure that may pass.
+    pub fn retry(code: &str, message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Retry, code, message)
+    }
+
+    /// A failure that stays.
+    pub fn fail(code: &str, message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Fail, code, message)
+    }
+
+    /// A failure after which the effect may have happened.
+    pub fn unknown(code: &str, message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Unknown, code, message)
+    }
+
+    fn new(kind: FaultKind, code: &str, message: impl Into<String>) -> Self {
+        let message = crate::limits::clip_error(&message.into());
+        Self { kind, code: code.to_owned(), message }
+    }
+}

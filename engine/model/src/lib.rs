@@ -1,0 +1,23 @@
+//! The nouns of WAREST, shared by every room of the engine.
+//!
+//! Nothing here does I/O: these are the facts ([`event`]), the intentions
+//! ([`action`], [`plan`]), their execution records ([`run`], [`job`],
+//! [`delivery`]), the registry ([`session`], [`user`], [`reactor`]) and the
+//! small vocabulary they share ([`id`], [`jid`], [`fault`], [`clock`],
+//! [`limits`]).
+
+pub mod action;
+pub mod clock;
+pub mod delivery;
+pub mod event;
+pub mod fault;
+pub mod id;
+pub mod jid;
+pub mod job;
+pub mod limits;
+pub mod plan;
+pub mod reactor;
+pub mod run;
+pub mod session;
+pub mod template;
+pub mod user;

@@ -1,0 +1,39 @@
+//! Bounds on what a guest, a peer or a client can make the engine hold.
+//!
+//! Every limit that more than one room must agree on lives here; limits that
+//! concern one room alone live beside the code that enforces them.
+
+/// Most nodes (leaves and branches together) a plan may have.
+pub const PLAN_NODES: usize = 1_000;
+/// Deepest nesting of a plan; the root list is depth 0.
+pub const PLAN_DEPTH: usize = 32;
+/// Largest plan a reactor may hand over, in bytes of its JSON form.
+pub const PLAN_BYTES: usize = 1 << 20;
+/// Longest text of a message, in characters (WhatsApp's own limit).
+pub const TEXT_CHARS: usize = 65_536;
+/// Most recipients one send action may name.
+pub const RECIPIENTS: usize = 256;
+/// Most keys one `read` action may name.
+pub const READ_KEYS: usize = 256;
+/// Longest delay, pause or backoff: 30 days, in milliseconds.
+pub const DELAY_MS: u64 = 30 * 24 * 3_600 * 1_000;
+/// Most attempts of a `retry`.
+pub const RETRY_ATTEMPTS: u32 = 20;
+/// Most bytes of state one reactor may keep for one chat (keys and values).
+pub const STATE_BYTES: usize = 64 << 10;
+/// Largest webhook answer that is read, in bytes.
+pub const ANSWER_BYTES: usize = 1 << 20;
+/// Longest flow script, in bytes.
+pub const SCRIPT_BYTES: usize = 256 << 10;
+/// Largest plugin file, in bytes.
+pub const PLUGIN_BYTES: usize = 16 << 20;
+/// Longest error text that is kept with a row, in characters.
+pub const ERROR_CHARS: usize = 2_000;
+
+/// Cuts `text` to [`ERROR_CHARS`], on a character boundary.
+pub fn clip_error(text: &str) -> String {
+    match text.char_indices().nth(ERROR_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
