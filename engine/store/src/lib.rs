@@ -1,0 +1,28 @@
+//! Durable truth: what the engine knows, and the only place where it is kept.
+//!
+//! The traits here say in the engine's own words what can be asked and changed;
+//! each method that changes something is one transaction. [`sqlite`] implements
+//! them on SQLite; [`keystore`] keeps the WhatsApp credentials of each session,
+//! encrypted by [`secret`].
+//!
+//! Laws kept here: an event and what it is owed to are appended in one
+//! transaction; a decision, its state writes and "seen" are one transaction; a
+//! finished job and the progress of its run are one transaction.
+
+mod codec;
+mod error;
+pub mod keystore;
+mod query;
+pub mod secret;
+pub mod sqlite;
+mod traits;
+
+pub use error::StoreError;
+pub use query::{EventFilter, Page, RunFilter};
+pub use traits::{
+    Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors, Registry, RunRecord, Runs,
+    SendQueue, Store,
+};
+
+/// The result of asking the store.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;

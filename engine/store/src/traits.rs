@@ -1,0 +1,278 @@
+//! What the store can be asked.
+
+use crate::Result;
+use crate::query::{EventFilter, Page, RunFilter};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use warest_model::clock::Millis;
+use warest_model::delivery::Delivery;
+use warest_model::event::Event;
+use warest_model::fault::Fault;
+use warest_model::id::{DeliveryId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
+use warest_model::job::{JobState, SendJob};
+use warest_model::plan::StateWrite;
+use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef, Target};
+use warest_model::run::{Run, RunState, Step};
+use warest_model::session::Session;
+use warest_model::user::User;
+
+/// An event to append, with what it is owed to.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The event.
+    pub event: Event,
+    /// What makes a redelivery recognisable within its session.
+    pub dedup: Option<String>,
+    /// The reactors it is owed to. Webhook targets become deliveries, flows and
+    /// plugins become dispatches.
+    pub owed: Vec<ReactorRef>,
+}
+
+/// An event owed to a flow or a plugin.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Position, in the order of the log.
+    pub seq: i64,
+    /// The reactor.
+    pub reactor: ReactorRef,
+    /// The event.
+    pub event: Event,
+}
+
+/// A run to save, with its first steps and jobs. `seq` of the jobs is ignored:
+/// the store gives it.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The run.
+    pub run: Run,
+    /// Its first journal lines.
+    pub steps: Vec<Step>,
+    /// Jobs that can be sent at once.
+    pub jobs: Vec<SendJob>,
+    /// When it next has something to do by itself.
+    pub wake_ms: Option<Millis>,
+}
+
+/// What a reactor decided about one dispatch.
+#[derive(Debug, Clone, Default)]
+pub struct Decision {
+    /// The run of its plan; none if there is nothing to do.
+    pub run: Option<NewRun>,
+    /// Its state writes, for the chat of the event.
+    pub state: Vec<StateWrite>,
+}
+
+/// A run with its journal.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// The run.
+    pub run: Run,
+    /// Its journal, in the order of the plan's paths as written.
+    pub steps: Vec<Step>,
+    /// Changes with every save; see [`Progress::version`].
+    pub version: i64,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// The run.
+    pub run: RunId,
+    /// The version it was read with; a save against another is refused as stale.
+    pub version: i64,
+    /// Journal lines to write or overwrite, by path.
+    pub steps: Vec<Step>,
+    /// Jobs to queue.
+    pub jobs: Vec<SendJob>,
+    /// Its state from now on.
+    pub state: RunState,
+    /// When it next has something to do by itself.
+    pub wake_ms: Option<Millis>,
+    /// When it ended, if it did.
+    pub ended_ms: Option<Millis>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub struct JobEnd {
+    /// The job.
+    pub job: JobId,
+    /// `Sent` or `Failed`.
+    pub state: JobState,
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Why it failed.
+    pub fault: Option<Fault>,
+    /// When.
+    pub ended_ms: Millis,
+}
+
+/// Users and sessions.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// Adds a user. `key_hash` is the SHA-256 of the API key.
+    async fn add_user(&self, user: &User, key_hash: [u8; 32]) -> Result<()>;
+    /// Gives a user another API key.
+    async fn set_user_key(&self, user: &UserId, key_hash: [u8; 32]) -> Result<()>;
+    /// The user whose key has this hash.
+    async fn user_by_key(&self, key_hash: [u8; 32]) -> Result<Option<User>>;
+    /// The user with this id.
+    async fn user(&self, user: &UserId) -> Result<Option<User>>;
+    /// The user with this name.
+    async fn user_by_name(&self, username: &str) -> Result<Option<User>>;
+
+    /// Adds a session; `Exists` if the name is taken.
+    async fn add_session(&self, session: &Session) -> Result<()>;
+    /// The session with this name.
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>>;
+    /// The sessions of one owner, or all; by name.
+    async fn sessions(&self, owner: Option<&UserId>) -> Result<Vec<Session>>;
+    /// Writes label, `enabled` and `me` of a session.
+    async fn update_session(&self, session: &Session) -> Result<()>;
+    /// Removes a session with its credentials, bindings, targets, dispatches,
+    /// pending jobs and pending deliveries. Events and runs stay until retention.
+    async fn delete_session(&self, id: &SessionId) -> Result<()>;
+}
+
+/// The event log and what events are owed to.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Appends events with their dispatches and deliveries, all or nothing, and
+    /// answers for each whether it was new. Durable when it returns.
+    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<bool>>;
+    /// The event with this id.
+    async fn event(&self, id: &str) -> Result<Option<Event>>;
+    /// A page of events, newest first.
+    async fn events(&self, filter: &EventFilter, page: &Page) -> Result<Vec<Event>>;
+
+    /// Dispatches owed to a reactor after `after`, in order. `lane` narrows to
+    /// one lane: (session, chat or empty).
+    async fn dispatches(
+        &self,
+        reactor: &ReactorRef,
+        lane: Option<(&SessionId, &str)>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Dispatch>>;
+    /// Every reactor that something is owed to.
+    async fn owed_reactors(&self) -> Result<Vec<ReactorRef>>;
+    /// Saves a decision: its run, its state writes, and that the dispatch has
+    /// been seen. `NotFound` if the dispatch was decided already.
+    async fn decide(&self, dispatch: &Dispatch, decision: Decision) -> Result<()>;
+    /// The reactor's state of one chat (`chat` may be empty).
+    async fn reactor_state(
+        &self,
+        reactor: &ReactorRef,
+        session: &SessionId,
+        chat: &str,
+    ) -> Result<BTreeMap<String, String>>;
+}
+
+/// Flows, plugins and webhook targets.
+#[async_trait]
+pub trait Reactors: Send + Sync {
+    /// Every flow of one owner, or all; oldest first.
+    async fn flows(&self, owner: Option<&UserId>) -> Result<Vec<Flow>>;
+    /// The flow with this id.
+    async fn flow(&self, id: &FlowId) -> Result<Option<Flow>>;
+    /// Adds or replaces a flow.
+    async fn put_flow(&self, flow: &Flow) -> Result<()>;
+    /// Removes a flow with its state and what is owed to it.
+    async fn delete_flow(&self, id: &FlowId) -> Result<()>;
+
+    /// Every plugin of one owner, or all; by name.
+    async fn plugins(&self, owner: Option<&UserId>) -> Result<Vec<Plugin>>;
+    /// The plugin with this name.
+    async fn plugin(&self, name: &str) -> Result<Option<Plugin>>;
+    /// The component of a plugin.
+    async fn plugin_component(&self, name: &str) -> Result<Option<Vec<u8>>>;
+    /// Adds or replaces a plugin.
+    async fn put_plugin(&self, plugin: &Plugin, component: &[u8]) -> Result<()>;
+    /// Removes a plugin with its bindings, its state and what is owed to it.
+    async fn delete_plugin(&self, name: &str) -> Result<()>;
+    /// Every binding.
+    async fn bindings(&self) -> Result<Vec<PluginBinding>>;
+    /// Adds or replaces a binding.
+    async fn put_binding(&self, binding: &PluginBinding) -> Result<()>;
+
+    /// Every webhook target, or those of one session; oldest first.
+    async fn targets(&self, session: Option<&SessionId>) -> Result<Vec<Target>>;
+    /// The target with this id.
+    async fn target(&self, id: &TargetId) -> Result<Option<Target>>;
+    /// Makes these the targets of a session: what is not among them is removed
+    /// with what is owed to it.
+    async fn set_targets(&self, session: &SessionId, targets: &[Target]) -> Result<()>;
+    /// Writes URL, pause and failure count of a target.
+    async fn update_target(&self, target: &Target) -> Result<()>;
+}
+
+/// Runs and their journals.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Saves a run that answers no dispatch (`POST …/actions`).
+    async fn start_run(&self, run: NewRun) -> Result<()>;
+    /// A run with its journal.
+    async fn run(&self, id: &RunId) -> Result<Option<RunRecord>>;
+    /// A page of runs, newest first.
+    async fn runs(&self, filter: &RunFilter, page: &Page) -> Result<Vec<Run>>;
+    /// Saves progress; `Stale` if the run has moved on since it was read.
+    async fn save_progress(&self, progress: Progress) -> Result<()>;
+    /// Active runs that are due, soonest first.
+    async fn due_runs(&self, now_ms: Millis, limit: u32) -> Result<Vec<RunId>>;
+    /// When the next active run is due.
+    async fn next_wake(&self) -> Result<Option<Millis>>;
+}
+
+/// The send queues.
+#[async_trait]
+pub trait SendQueue: Send + Sync {
+    /// Queues a job that no run waits for; answers its position.
+    async fn queue_job(&self, job: SendJob) -> Result<i64>;
+    /// The job with this id.
+    async fn job(&self, id: &JobId) -> Result<Option<SendJob>>;
+    /// Jobs that wait in a session's queue after `after`, in order, whether due
+    /// or not. `chat` narrows to one lane (empty: jobs without a chat).
+    async fn queued_jobs(
+        &self,
+        session: &SessionId,
+        chat: Option<&str>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<SendJob>>;
+    /// How many jobs wait in a session's queue.
+    async fn queue_len(&self, session: &SessionId) -> Result<u64>;
+    /// Keeps a job queued until `due_ms` after a failed attempt.
+    async fn defer_job(&self, id: &JobId, attempts: u32, due_ms: Millis, fault: &Fault) -> Result<()>;
+    /// Ends a job and saves its run's progress with it. `NotFound` if the job
+    /// is not queued any more; `Stale` if the run has moved on (nothing is
+    /// written then).
+    async fn finish_job(&self, end: JobEnd, progress: Option<Progress>) -> Result<()>;
+}
+
+/// Events owed to webhook targets.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Pending deliveries of a target after `after`, in order, whether due or
+    /// not. `lane` narrows to one chat (or empty).
+    async fn pending_deliveries(
+        &self,
+        target: &TargetId,
+        lane: Option<&str>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Delivery>>;
+    /// Every target with pending deliveries.
+    async fn owed_targets(&self) -> Result<Vec<TargetId>>;
+    /// The delivery with this id.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
+    /// Writes state, attempts, due time, status, error and end of a pending
+    /// delivery, together with the run of the answer's actions. A run for the
+    /// same target and event that exists already is left as it is. `NotFound`
+    /// if the delivery is not pending any more.
+    async fn record_attempt(&self, delivery: &Delivery, run: Option<NewRun>) -> Result<()>;
+}
+
+/// Everything the engine asks of its store.
+pub trait Store: Registry + EventLog + Reactors + Runs + SendQueue + Outbox + 'static {}
+
+impl<T> Store for T where T: Registry + EventLog + Reactors + Runs + SendQueue + Outbox + 'static {}

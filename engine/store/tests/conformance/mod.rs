@@ -1,0 +1,171 @@
+//! What every driver of the store must do, in cases that each driver's test
+//! file runs by [`conformance!`]. Each case gets an empty store.
+
+pub mod events;
+pub mod outbox;
+pub mod queue;
+pub mod reactors;
+pub mod registry;
+pub mod runs;
+
+use async_trait::async_trait;
+use serde_json::json;
+use warest_model::event::{Event, EventKind};
+use warest_model::id::{EventId, JobId, RunId, SessionId, TargetId, UserId};
+use warest_model::jid::Jid;
+use warest_model::job::{JobState, SendJob};
+use warest_model::plan::{Effect, Node, Path, Plan};
+use warest_model::reactor::{ReactorRef, Target};
+use warest_model::run::{Run, RunCause, RunState, Step, StepState};
+use warest_model::session::Session;
+use warest_model::user::User;
+use warest_store::{NewEvent, NewRun, Store};
+
+/// A driver under test.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// The store.
+    fn store(&self) -> &dyn Store;
+    /// Closes the store and opens it again.
+    async fn restart(&mut self);
+}
+
+/// Runs every case against `$open`, an async function that gives a [`Driver`]
+/// with an empty store.
+#[macro_export]
+macro_rules! conformance {
+    ($open:path) => {
+        $crate::cases! { $open;
+            registry: users_are_found_by_key_and_name, sessions_are_listed_by_owner, names_are_taken_once,
+                a_removed_session_leaves_nothing_to_do, a_reused_name_shows_nothing_of_its_past;
+            events: a_redelivery_appends_nothing, a_batch_is_appended_whole_or_not_at_all,
+                dispatches_keep_lanes_in_order, a_dispatch_is_decided_once, a_cause_has_one_run,
+                state_is_kept_per_chat, events_are_filtered_and_paged, owed_reactors_are_all_named,
+                concurrent_appends_all_arrive;
+            reactors: flows_are_replaced_and_removed, plugins_are_replaced_and_removed, targets_are_set_and_updated;
+            runs: a_journal_keeps_its_order, stale_progress_is_refused, due_runs_come_soonest_first,
+                runs_are_filtered_and_paged, a_run_is_started_once;
+            queue: jobs_wait_in_lanes, a_job_is_deferred_and_ends_once, a_job_ends_with_its_run_or_not_at_all;
+            outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named;
+        }
+    };
+}
+
+/// Makes a test of every case.
+#[macro_export]
+macro_rules! cases {
+    ($open:path; $($room:ident: $($case:ident),+;)+) => {
+        $(mod $room {
+            $(#[tokio::test]
+            async fn $case() {
+                let mut driver = $open().await;
+                $crate::conformance::$room::$case(&mut driver).await;
+            })+
+        })+
+    };
+}
+
+/// The moment at which everything in the cases happens.
+pub const NOW: i64 = 1_700_000_000_000;
+
+pub fn jid(text: &str) -> Jid {
+    Jid::parse(text, "62").unwrap()
+}
+
+pub fn name(text: &str) -> SessionId {
+    text.parse().unwrap()
+}
+
+pub fn new_user(username: &str) -> User {
+    User { id: UserId::new(NOW), username: username.to_owned(), is_admin: false, created_ms: NOW }
+}
+
+pub fn new_session(id: &str, owner: &UserId) -> Session {
+    Session {
+        id: name(id),
+        owner: owner.clone(),
+        label: format!("label of {id}"),
+        enabled: true,
+        me: None,
+        created_ms: NOW,
+    }
+}
+
+pub fn new_event(session: &str, chat: &str) -> Event {
+    Event {
+        id: EventId::new(NOW),
+        session: name(session),
+        kind: EventKind::MessageReceived,
+        chat: (!chat.is_empty()).then(|| jid(chat)),
+        ts_ms: NOW,
+        data: json!({"text": "hi"}),
+    }
+}
+
+pub fn owed(event: &Event, to: &[ReactorRef]) -> NewEvent {
+    NewEvent { event: event.clone(), dedup: None, owed: to.to_vec() }
+}
+
+pub fn plugin(name: &str) -> ReactorRef {
+    ReactorRef::Plugin(name.to_owned())
+}
+
+pub fn new_target(session: &str) -> Target {
+    Target {
+        id: TargetId::new(NOW),
+        session: name(session),
+        url: "https://example.com/hook".to_owned(),
+        secret: "hook-secret".to_owned(),
+        paused_until_ms: 0,
+        failures: 0,
+    }
+}
+
+pub fn new_step(path: &str, state: StepState) -> Step {
+    Step {
+        path: Path::from_text(path),
+        action: "text".to_owned(),
+        state,
+        attempts: 0,
+        message_id: None,
+        due_ms: None,
+        fault: None,
+        started_ms: NOW,
+        ended_ms: None,
+    }
+}
+
+pub fn new_job(session: &str, chat: &str) -> SendJob {
+    SendJob {
+        id: JobId::new(NOW),
+        seq: 0,
+        session: name(session),
+        chat: (!chat.is_empty()).then(|| jid(chat)),
+        effect: Effect::Text { to: jid("628111"), text: "hi".to_owned(), mentions: Vec::new(), quoted: None },
+        message_id: "3EB0AA".to_owned(),
+        step: None,
+        state: JobState::Queued,
+        attempts: 0,
+        due_ms: NOW,
+        fault: None,
+        created_ms: NOW,
+        ended_ms: None,
+    }
+}
+
+/// A run with two steps that wait for nothing.
+pub fn new_run(session: &str, by: &str, event: Option<&Event>) -> NewRun {
+    let run = Run {
+        id: RunId::new(NOW),
+        session: name(session),
+        chat: event.and_then(|event| event.chat.clone()),
+        cause: RunCause { by: by.to_owned(), event: event.map(|event| event.id.clone()) },
+        plan: Plan { nodes: vec![Node::Noop, Node::Delay { ms: 5 }], ..Plan::default() },
+        state: RunState::Active,
+        fault: None,
+        created_ms: NOW,
+        ended_ms: None,
+    };
+    let steps = vec![new_step("1", StepState::Waiting), new_step("0", StepState::Done)];
+    NewRun { run, steps, jobs: Vec::new(), wake_ms: None }
+}
