@@ -1,0 +1,92 @@
+//! The gate before the acknowledgement.
+//!
+//! The protocol library calls the hook with decrypted messages and acknowledges
+//! them only if it returns `Ok`. It returns `Ok` only once [`Intake::record`]
+//! has committed. It never sends: the sender's Signal lock may be held here.
+//!
+//! When the intake keeps failing, the messages stay unacknowledged. The server
+//! delivers them again on the next connection only, so the session is asked to
+//! make one ([`Hook::again`]) instead of waiting for the network to break.
+
+use super::message;
+use super::who;
+use crate::Intake;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use warest_model::event::Observation;
+use warest_model::fault::{Fault, FaultKind};
+use warest_model::id::SessionId;
+use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
+use whatsapp_rust::{Client, Server};
+
+/// Waits between the attempts to record one batch. Their sum is how long a
+/// failing intake may hold up the session's other messages.
+const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(1_000)];
+
+/// The durability hook of one session.
+pub(crate) struct Hook {
+    pub(crate) session: SessionId,
+    pub(crate) intake: Arc<dyn Intake>,
+    /// Notified when messages were left unacknowledged.
+    pub(crate) again: Arc<Notify>,
+}
+
+impl Hook {
+    async fn observe(&self, client: &Client, seen: &InboundMessage) -> Option<Observation> {
+        let info = &seen.info;
+        if !message::is_wanted(info) {
+            return None;
+        }
+        let source = &info.source;
+        let sender = who::name(client, &source.sender, source.sender_alt.as_ref()).await;
+        // What came through a broadcast list is answered to its sender.
+        let chat = match source.chat.server {
+            Server::Broadcast => sender.clone(),
+            Server::Group | Server::Newsletter => who::name(client, &source.chat, None).await,
+            _ => who::name(client, &source.chat, source.sender_alt.as_ref()).await,
+        };
+        let (Some(chat), Some(sender)) = (chat, sender) else {
+            tracing::warn!(session = %self.session, message = %info.id, server = %source.chat.server.as_str(),
+                "a message from an address of unknown kind was acknowledged unseen");
+            return None;
+        };
+        message::observe(&seen.message, info, &chat, &sender)
+    }
+
+    async fn record(&self, observations: Vec<Observation>) -> Result<(), Fault> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let fault = match self.intake.record(&self.session, observations.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(fault) => fault,
+            };
+            match pauses.next() {
+                Some(pause) if fault.kind != FaultKind::Fail => tokio::time::sleep(pause).await,
+                _ => return Err(fault),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl InboundDurabilityHook for Hook {
+    async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
+        let mut observations = Vec::with_capacity(batch.len());
+        for seen in batch {
+            observations.extend(self.observe(&client, seen).await);
+        }
+        if observations.is_empty() {
+            return Ok(());
+        }
+        self.record(observations).await.map_err(|fault| {
+            tracing::error!(session = %self.session, messages = batch.len(), %fault,
+                "messages were not recorded and stay unacknowledged");
+            if fault.kind != FaultKind::Fail {
+                self.again.notify_one();
+            }
+            anyhow::Error::new(fault)
+        })
+    }
+}

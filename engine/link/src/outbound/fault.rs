@@ -1,0 +1,132 @@
+//! Why a send failed, told by type: what certainly was not written may be
+//! retried, what may have been written is *unknown*, what the server refused
+//! for good is a failure.
+
+use warest_model::fault::Fault;
+use whatsapp_rust::error::ErrorChainExt;
+use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind};
+use whatsapp_rust::{ChatStateError, PresenceError, SendError};
+
+/// The session has no connection that could take a stanza.
+pub(crate) fn not_connected() -> Fault {
+    Fault::retry("not_connected", "the session is not connected; it is dialled again by itself")
+}
+
+/// The session is no longer paired.
+pub(crate) fn logged_out() -> Fault {
+    Fault::fail("logged_out", "the session is not paired; pair it again")
+}
+
+/// The connection ended before the server's word came.
+pub(super) fn lost() -> Fault {
+    Fault::unknown("connection_lost", "the connection ended before the server acknowledged the message")
+}
+
+/// The server was silent for too long.
+pub(crate) fn timeout(seconds: u64) -> Fault {
+    Fault::unknown("ack_timeout", format!("the server did not acknowledge the message within {seconds} s"))
+}
+
+pub(super) fn of_send(error: SendError) -> Fault {
+    match &error {
+        SendError::NotLoggedIn => not_connected(),
+        SendError::InvalidRequest(_) => Fault::fail("send_invalid", error.to_string()),
+        _ => of_chain(&error),
+    }
+}
+
+pub(super) fn of_presence(error: PresenceError) -> Fault {
+    match &error {
+        PresenceError::PushNameEmpty => Fault::retry(
+            "push_name_unknown",
+            "presence carries the account's name, which the phone has not handed over yet",
+        ),
+        _ => of_chain(&error),
+    }
+}
+
+pub(super) fn of_chatstate(error: ChatStateError) -> Fault {
+    of_chain(&error)
+}
+
+pub(super) fn of_receipt(error: anyhow::Error) -> Fault {
+    let error: &(dyn std::error::Error + Send + Sync + 'static) = error.as_ref();
+    of_chain(error)
+}
+
+fn of_chain<E: ErrorChainExt + ToString + ?Sized>(error: &E) -> Fault {
+    let written = error.sources().any(|cause| {
+        cause
+            .downcast_ref::<EncryptSendError>()
+            .is_some_and(|error| matches!(error.kind, EncryptSendErrorKind::Transport | EncryptSendErrorKind::Join))
+    });
+    if written {
+        return lost();
+    }
+    if error.is_transport_unavailable() {
+        return not_connected();
+    }
+    // What asks the server before the message is written: devices, keys, groups.
+    if let Some(rejection) = error.server_rejection() {
+        return of_refusal(&rejection.code.to_string());
+    }
+    if error.is_timeout() {
+        return Fault::retry("server_timeout", "the server did not answer; nothing was sent");
+    }
+    Fault::retry("send_failed", error.to_string())
+}
+
+/// What a code in the server's acknowledgement, or in its answer to a question
+/// that a send asks first, means.
+pub(super) fn of_refusal(code: &str) -> Fault {
+    match code {
+        "404" => Fault::fail("recipient_not_on_whatsapp", "WhatsApp does not know the recipient (404)"),
+        "401" | "403" => Fault::fail("send_forbidden", format!("WhatsApp does not allow this message here ({code})")),
+        "408" | "500" | "502" | "503" | "504" => {
+            Fault::retry("server_unavailable", format!("WhatsApp could not take the message now ({code})"))
+        }
+        "421" => Fault::retry("group_addressing_stale", "the group changed how it is addressed; it is read anew (421)"),
+        "429" => Fault::retry("overlimit", "WhatsApp limits the rate of this account (429); send slower"),
+        "463" => Fault::retry(
+            "reach_out_locked",
+            "WhatsApp lets this account write only to people who wrote to it, for now (463)",
+        ),
+        other => Fault::fail(
+            "send_refused",
+            format!("WhatsApp refused the message ({})", other.chars().take(16).collect::<String>()),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warest_model::fault::FaultKind;
+    use whatsapp_rust::ClientError;
+
+    #[test]
+    fn what_was_not_written_is_retried_and_what_may_have_been_is_unknown() {
+        let kind = |error: SendError| of_send(error).kind;
+        assert_eq!(kind(SendError::Client(ClientError::NotConnected)), FaultKind::Retry);
+        assert_eq!(kind(SendError::NotLoggedIn), FaultKind::Retry);
+        assert_eq!(kind(SendError::InvalidRequest("x".into())), FaultKind::Fail);
+        let sent = |error: EncryptSendError| SendError::Client(ClientError::EncryptSend(error));
+        assert_eq!(kind(sent(EncryptSendError::transport(anyhow::anyhow!("reset")))), FaultKind::Unknown);
+        assert_eq!(kind(sent(EncryptSendError::poisoned())), FaultKind::Retry);
+        assert_eq!(kind(SendError::Internal(anyhow::anyhow!("x"))), FaultKind::Retry);
+    }
+
+    #[test]
+    fn the_servers_codes_are_told_apart() {
+        for (code, kind) in [
+            ("404", FaultKind::Fail),
+            ("400", FaultKind::Fail),
+            ("479", FaultKind::Fail),
+            ("429", FaultKind::Retry),
+            ("463", FaultKind::Retry),
+            ("503", FaultKind::Retry),
+        ] {
+            assert_eq!(of_refusal(code).kind, kind, "{code}");
+        }
+    }
+}

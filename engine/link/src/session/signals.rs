@@ -1,0 +1,139 @@
+//! What the protocol library reports, sorted: server acknowledgements to the
+//! sends that wait, presence to its recorder, the connection's life to the
+//! supervisor.
+//!
+//! The library calls in its receive path, so nothing here waits.
+
+use crate::inbound::presence;
+use crate::outbound::acks::Acks;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use warest_model::id::SessionId;
+use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
+
+/// A turn in a connection's life.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// A code to scan, and for how long.
+    Qr(String, Duration),
+    /// All codes of this round are used up.
+    QrExhausted,
+    /// A phone has scanned the code.
+    Paired,
+    /// A phone has scanned the code, but pairing failed.
+    PairFailed(String),
+    /// Logged in, and the account's settings are there.
+    Connected,
+    /// This device is no longer on the account.
+    LoggedOut(String),
+    /// Another connection with the same credentials has taken over.
+    Replaced,
+    /// The account may not connect for this long.
+    Banned(Duration),
+    /// WhatsApp finds the client too old.
+    Outdated,
+    /// WhatsApp refused the login.
+    Refused(String),
+    /// The connection ended.
+    Lost(String),
+}
+
+/// Signals that may wait for the supervisor: a connection has few.
+pub(super) const WAITING: usize = 64;
+
+pub(super) struct Ears {
+    pub(super) session: SessionId,
+    pub(super) acks: Arc<Acks>,
+    pub(super) signals: mpsc::Sender<Signal>,
+    pub(super) presence: mpsc::Sender<presence::Seen>,
+}
+
+impl Ears {
+    fn signal(&self, signal: Signal) {
+        if let Err(error) = self.signals.try_send(signal) {
+            tracing::error!(session = %self.session, %error, "the supervisor does not keep up");
+        }
+    }
+
+    fn news(&self, seen: presence::Seen) {
+        if self.presence.try_send(seen).is_err() {
+            tracing::debug!(session = %self.session, "presence passed unrecorded");
+        }
+    }
+}
+
+impl EventHandler for Ears {
+    fn handle_event(&self, event: Arc<Event>) {
+        match &*event {
+            Event::ServerAck(ack) if ack.class.as_deref().is_none_or(|class| class == "message") => {
+                self.acks.resolve(&ack.id, ack.error.as_deref());
+            }
+            Event::Presence(update) => self.news(update.into()),
+            Event::ChatPresence(update) => self.news(update.into()),
+            Event::PairingQrCode(qr) => self.signal(Signal::Qr(qr.code.clone(), qr.timeout)),
+            Event::PairingQrCodesExhausted(_) => self.signal(Signal::QrExhausted),
+            Event::PairSuccess(_) => self.signal(Signal::Paired),
+            Event::PairError(error) => self.signal(Signal::PairFailed(error.error.clone())),
+            Event::Connected(_) => self.signal(Signal::Connected),
+            Event::LoggedOut(out) => self.signal(Signal::LoggedOut(snake(&format!("{:?}", out.reason)))),
+            Event::StreamReplaced(_) => self.signal(Signal::Replaced),
+            Event::TemporaryBan(ban) => self.signal(Signal::Banned(ban.expire.to_std().unwrap_or_default())),
+            Event::ClientOutdated(_) => self.signal(Signal::Outdated),
+            Event::ConnectFailure(failure) => {
+                self.signal(Signal::Refused(snake(&format!("{:?}", failure.reason))));
+            }
+            Event::Disconnected(lost) => self.signal(Signal::Lost(lost.reason.to_string())),
+            _ => {}
+        }
+    }
+
+    fn interest(&self) -> EventInterest {
+        EventInterest::of(&[
+            EventKind::ServerAck,
+            EventKind::Presence,
+            EventKind::ChatPresence,
+            EventKind::PairingQrCode,
+            EventKind::PairingQrCodesExhausted,
+            EventKind::PairSuccess,
+            EventKind::PairError,
+            EventKind::Connected,
+            EventKind::LoggedOut,
+            EventKind::StreamReplaced,
+            EventKind::TemporaryBan,
+            EventKind::ClientOutdated,
+            EventKind::ConnectFailure,
+            EventKind::Disconnected,
+        ])
+    }
+}
+
+/// `LoggedOut` → `logged_out`, `Unknown(499)` → `unknown_499`.
+fn snake(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        match letter {
+            'A'..='Z' => {
+                if !out.is_empty() {
+                    out.push('_');
+                }
+                out.push(letter.to_ascii_lowercase());
+            }
+            '(' => out.push('_'),
+            letter if letter.is_ascii_alphanumeric() => out.push(letter),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_machine_readable() {
+        assert_eq!(snake("LoggedOut"), "logged_out");
+        assert_eq!(snake("Unknown(499)"), "unknown_499");
+    }
+}

@@ -1,0 +1,197 @@
+//! A simnet, a link and an intake that remembers, for the tests of this crate.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use warest_link::{Intake, KeyStores, LinkConfig, LinkManager, LinkStatus, Links};
+use warest_model::clock::SystemClock;
+use warest_model::event::{EventKind, Observation};
+use warest_model::fault::Fault;
+use warest_model::id::SessionId;
+use warest_model::jid::Jid;
+use warest_model::plan::Effect;
+use warest_model::session::SessionState;
+use warest_simnet::{Simnet, SimnetConfig, SimnetHandle};
+use whatsapp_rust::store::traits::Backend;
+use whatsapp_rust::wacore::store::in_memory::InMemoryBackend;
+
+/// The longest that anything here may take.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What an intake was told, with a switch to make it fail.
+pub struct Memory {
+    pub seen: watch::Sender<Vec<Observation>>,
+    pub me: Mutex<Option<String>>,
+    /// Recordings of messages that fail before one succeeds.
+    pub failures: AtomicUsize,
+}
+
+#[async_trait]
+impl Intake for Memory {
+    async fn record(&self, _: &SessionId, observations: Vec<Observation>) -> Result<(), Fault> {
+        let messages = observations.iter().any(|one| one.kind != EventKind::SessionStatus);
+        let fails = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if messages && fails.is_ok() {
+            return Err(Fault::retry("store_down", "no"));
+        }
+        self.seen.send_modify(|seen| {
+            for one in observations {
+                let known = one.dedup.is_some() && seen.iter().any(|other| other.dedup == one.dedup);
+                if !known {
+                    seen.push(one);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn paired(&self, _: &SessionId, me: Option<&str>) -> Result<(), Fault> {
+        *self.me.lock().unwrap() = me.map(str::to_owned);
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// Waits until something recorded fits.
+    pub async fn until(&self, what: &str, fits: impl Fn(&Observation) -> bool) -> Observation {
+        let mut seen = self.seen.subscribe();
+        let found = tokio::time::timeout(DEADLINE, seen.wait_for(|seen| seen.iter().any(&fits))).await;
+        let Ok(Ok(seen)) = found else {
+            panic!("{what} was not recorded; this was: {:#?}", self.seen.borrow());
+        };
+        seen.iter().find(|one| fits(one)).unwrap().clone()
+    }
+
+    /// The states that were recorded, in order.
+    pub fn states(&self) -> Vec<String> {
+        self.seen
+            .borrow()
+            .iter()
+            .filter(|one| one.kind == EventKind::SessionStatus)
+            .map(|one| one.data["state"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The texts that were recorded, in order.
+    pub fn texts(&self) -> Vec<String> {
+        self.seen
+            .borrow()
+            .iter()
+            .filter(|one| one.kind == EventKind::MessageReceived)
+            .map(|one| one.data["text"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+/// Key stores in memory.
+#[derive(Default)]
+pub struct Keys(Mutex<HashMap<SessionId, Arc<dyn Backend>>>);
+
+impl Keys {
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+}
+
+#[async_trait]
+impl KeyStores for Keys {
+    async fn open(&self, session: &SessionId) -> Result<Arc<dyn Backend>, Fault> {
+        let mut stores = self.0.lock().unwrap();
+        Ok(Arc::clone(stores.entry(session.clone()).or_insert_with(|| Arc::new(InMemoryBackend::new()))))
+    }
+
+    async fn forget(&self, session: &SessionId) -> Result<(), Fault> {
+        self.0.lock().unwrap().remove(session);
+        Ok(())
+    }
+}
+
+/// A network, a link and its surroundings.
+pub struct World {
+    pub net: SimnetHandle,
+    pub link: Arc<LinkManager>,
+    pub intake: Arc<Memory>,
+    pub keys: Arc<Keys>,
+}
+
+pub const BOT: &str = "628111000001";
+pub const ANI: &str = "628222000002";
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|config| config).await
+    }
+
+    pub async fn with(change: impl FnOnce(LinkConfig) -> LinkConfig) -> Self {
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
+            .with_test_writer()
+            .try_init();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let net = Simnet::start(SimnetConfig { listen, state: None }).await.unwrap();
+        net.add_phone(BOT, "Bot").await.unwrap();
+        net.add_phone(ANI, "Ani").await.unwrap();
+        let config = change(LinkConfig {
+            endpoint: net.chat_url(),
+            push_name: Some("Bot".into()),
+            backoff_base: Duration::from_millis(50),
+            redelivery: Duration::from_millis(200),
+            ..LinkConfig::default()
+        });
+        let intake = Arc::new(Memory {
+            seen: watch::Sender::new(Vec::new()),
+            me: Mutex::new(None),
+            failures: AtomicUsize::new(0),
+        });
+        let keys = Arc::new(Keys::default());
+        let link = LinkManager::new(config, keys.clone(), intake.clone(), Arc::new(SystemClock)).unwrap();
+        Self { net, link, intake, keys }
+    }
+
+    /// Starts a session and waits for a state.
+    pub async fn until(&self, session: &SessionId, state: SessionState) -> LinkStatus {
+        let mut status = self.link.status(session).expect("a started session");
+        let found = tokio::time::timeout(DEADLINE, status.wait_for(|status| status.state == state)).await;
+        match found {
+            Ok(Ok(status)) => status.clone(),
+            _ => panic!("{state:?} was not reached; states were {:?}", self.intake.states()),
+        }
+    }
+
+    /// A session that the bot's phone has linked.
+    pub async fn paired(&self) -> SessionId {
+        let session: SessionId = "bot".parse().unwrap();
+        self.link.start(&session).await.unwrap();
+        let qr = self.until(&session, SessionState::Qr).await.qr.unwrap();
+        self.net.link_qr(BOT, &qr.text).await.unwrap();
+        self.until(&session, SessionState::Open).await;
+        session
+    }
+
+    /// Waits until a phone shows a text, and says how often it came again.
+    pub async fn shown(&self, phone: &str, text: &str) -> (String, u32) {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            let shown = self.net.messages(phone, 0, None).await.unwrap();
+            if let Some(one) = shown.iter().find(|one| one.text == text && !one.from_me) {
+                return (one.id.clone(), one.repeats);
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{phone} does not show {text:?} but {shown:#?}");
+            let last = shown.last().map_or(0, |one| one.seq);
+            let _ = self.net.messages(phone, last, Some(Duration::from_millis(500))).await;
+        }
+    }
+}
+
+pub fn jid(phone: &str) -> Jid {
+    Jid::parse(phone, "62").unwrap()
+}
+
+pub fn text(to: &str, text: &str) -> Effect {
+    Effect::Text { to: jid(to), text: text.into(), mentions: Vec::new(), quoted: None }
+}
