@@ -1,0 +1,143 @@
+//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, refuse, ban; each for
+//! one account or all, in one direction or both, and always for a bounded number of times.
+
+use crate::account::lock;
+use crate::error::SimnetError;
+use serde::{Deserialize, Serialize};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Rules at once.
+const RULES: usize = 100;
+/// Times a rule may strike.
+const COUNT: u32 = 10_000;
+/// The longest delay.
+const DELAY_MS: u64 = 60_000;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// A message stanza is not passed on (and, from the companion, not acknowledged).
+    Drop,
+    /// A message stanza and all behind it wait `ms`.
+    Delay,
+    /// A message stanza is passed on twice.
+    Duplicate,
+    /// A message stanza changes places with the next one.
+    Reorder,
+    /// The connection is cut instead of passing on a message stanza.
+    Disconnect,
+    /// A login is answered with `<failure reason="503">`.
+    Refuse,
+    /// Live connections are cut and a login is answered with `<failure reason="403">`.
+    Ban,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the network to the companion.
+    In,
+    /// From the companion to the network.
+    Out,
+}
+
+/// A rule: what goes wrong, for whom and how often.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Whose companions; all when absent.
+    #[serde(default)]
+    pub phone: Option<String>,
+    /// How often, 1 to 10,000.
+    pub count: u32,
+    /// Milliseconds, for `delay` and `reorder` (how long to wait for a next one).
+    #[serde(default)]
+    pub ms: Option<u64>,
+    /// Which way; both when absent.
+    #[serde(default)]
+    pub direction: Option<Direction>,
+}
+
+impl Fault {
+    /// How long the rule waits.
+    pub(crate) fn wait(&self) -> Duration {
+        Duration::from_millis(self.ms.unwrap_or(200))
+    }
+}
+
+/// The rules in force.
+#[derive(Default)]
+pub(crate) struct Faults {
+    rules: Mutex<Vec<Fault>>,
+    active: AtomicUsize,
+}
+
+impl Faults {
+    /// Adds a rule.
+    pub(crate) fn add(&self, fault: Fault) -> Result<(), SimnetError> {
+        if fault.count == 0 || fault.count > COUNT {
+            return Err(SimnetError::Invalid(format!("count must be 1 to {COUNT}")));
+        }
+        if fault.ms.is_some_and(|ms| ms > DELAY_MS) {
+            return Err(SimnetError::Invalid(format!("ms must be at most {DELAY_MS}")));
+        }
+        let mut rules = lock(&self.rules);
+        if rules.len() >= RULES {
+            return Err(SimnetError::Invalid(format!("{RULES} faults are in force already: DELETE /faults first")));
+        }
+        rules.push(fault);
+        self.active.store(rules.len(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Removes all rules; returns how many there were.
+    pub(crate) fn clear(&self) -> usize {
+        let mut rules = lock(&self.rules);
+        self.active.store(0, Ordering::Release);
+        std::mem::take(&mut *rules).len()
+    }
+
+    /// The rules in force, with the strikes they have left.
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        lock(&self.rules).clone()
+    }
+
+    /// The rule that strikes a message stanza now, using up one of its times.
+    pub(crate) fn strike(&self, phone: &str, direction: Direction) -> Option<Fault> {
+        self.take(|rule| {
+            !matches!(rule.kind, FaultKind::Refuse | FaultKind::Ban)
+                && rule.phone.as_deref().is_none_or(|only| only == phone)
+                && rule.direction.is_none_or(|only| only == direction)
+        })
+    }
+
+    /// The rule that refuses a login now.
+    pub(crate) fn refuse(&self, phone: &str) -> Option<Fault> {
+        self.take(|rule| {
+            matches!(rule.kind, FaultKind::Refuse | FaultKind::Ban)
+                && rule.phone.as_deref().is_none_or(|only| only == phone)
+        })
+    }
+
+    fn take(&self, matches: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        if self.active.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut rules = lock(&self.rules);
+        let at = rules.iter().position(matches)?;
+        let rule = rules.get_mut(at)?;
+        rule.count -= 1;
+        let struck = rule.clone();
+        if struck.count == 0 {
+            rules.remove(at);
+            self.active.store(rules.len(), Ordering::Release);
+        }
+        Some(struck)
+    }
+}

@@ -1,0 +1,162 @@
+//! A simulated WhatsApp network: the server that an unmodified client accepts, virtual phones that
+//! are real Signal endpoints, and a control API to use them.
+//!
+//! It implements what WhatsApp's servers do for a companion device: WebSocket with Noise under a
+//! root of its own, binary stanzas, pairing by QR, login, prekeys, device lists, one-to-one
+//! messages under LID addressing, receipts, acks, an offline queue, presence and chat states. What
+//! it does not know it answers emptily, counts and logs.
+//!
+//! - [`Simnet::start`] listens (loopback only) and returns a [`SimnetHandle`];
+//! - the handle dereferences to [`Control`], whose methods the HTTP routes call too;
+//! - with a state file the network survives a restart.
+//!
+//! Laws: a stanza leaves a device's queue only when the device acks it; a phone shows a message id
+//! once and counts repeats; every list, queue and body is bounded; no lock is held across I/O.
+
+mod account;
+mod chance;
+mod control;
+mod error;
+mod faults;
+mod network;
+mod phone;
+mod server;
+mod state;
+mod stats;
+
+pub use control::{Control, Linked, PhoneInfo, RootInfo, Sent, StatsReport, TypingState};
+pub use error::SimnetError;
+pub use faults::{Direction, Fault, FaultKind};
+pub use phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
+
+use chance::Chance;
+use network::Network;
+use server::noise::Authority;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The port simnet uses when none is asked for.
+pub const DEFAULT_PORT: u16 = 7309;
+/// How long open sockets get to close at shutdown.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Where simnet listens and what it keeps.
+#[derive(Debug, Clone)]
+pub struct SimnetConfig {
+    /// A loopback address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The state file; in memory only when absent.
+    pub state: Option<PathBuf>,
+}
+
+impl Default for SimnetConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)), state: None }
+    }
+}
+
+/// The simulated network.
+#[derive(Debug)]
+pub struct Simnet;
+
+impl Simnet {
+    /// Starts a network. Errors when the address is not loopback or taken, and when the state file
+    /// cannot be read.
+    pub async fn start(config: SimnetConfig) -> Result<SimnetHandle, SimnetError> {
+        Self::launch(config, None).await
+    }
+
+    /// Starts a network whose randomness comes from `seed`.
+    pub async fn start_seeded(config: SimnetConfig, seed: u64) -> Result<SimnetHandle, SimnetError> {
+        Self::launch(config, Some(seed)).await
+    }
+
+    async fn launch(config: SimnetConfig, seed: Option<u64>) -> Result<SimnetHandle, SimnetError> {
+        let SimnetConfig { listen, state } = config;
+        if !listen.ip().is_loopback() {
+            return Err(SimnetError::NotLoopback(listen));
+        }
+        let bind = |source| SimnetError::Bind { addr: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(bind)?;
+        let addr = listener.local_addr().map_err(bind)?;
+        let chance = Chance::new(seed);
+        let net = match &state {
+            Some(path) => state::open(path, chance).await?,
+            None => {
+                let authority = Authority::generate(&chance).map_err(|e| SimnetError::Signal(e.to_string()))?;
+                Network::new(chance, authority)
+            }
+        };
+        let keeper = state.clone().map(|path| {
+            net.touch();
+            tokio::spawn(state::keep(net.clone(), path))
+        });
+        let router = server::listener::router(net.clone());
+        let stop = net.stop.clone();
+        let serving = tokio::spawn(async move {
+            let served =
+                axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "listener ended");
+            }
+        });
+        tracing::info!(%addr, "simnet is up");
+        Ok(SimnetHandle { control: Control::new(net), addr, state, serving, keeper })
+    }
+}
+
+/// A running network. Dropping it leaves the network running; [`SimnetHandle::shutdown`] stops it.
+pub struct SimnetHandle {
+    control: Control,
+    addr: SocketAddr,
+    state: Option<PathBuf>,
+    serving: JoinHandle<()>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl SimnetHandle {
+    /// The address it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The chat socket's URL for clients.
+    pub fn chat_url(&self) -> String {
+        format!("ws://{}/ws/chat", self.addr)
+    }
+
+    /// The control operations, to keep apart from the handle.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Closes all sockets, saves the state and stops.
+    pub async fn shutdown(self) -> Result<(), SimnetError> {
+        let Self { control, state, mut serving, keeper, .. } = self;
+        control.net.stop.cancel();
+        if let Some(keeper) = keeper {
+            let _ = keeper.await;
+        }
+        if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
+            serving.abort();
+        }
+        let net: Arc<Network> = control.net.clone();
+        match state {
+            Some(path) => state::save(&net, &path).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Deref for SimnetHandle {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
