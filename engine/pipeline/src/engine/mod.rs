@@ -1,0 +1,227 @@
+//! The handle to a running engine.
+//!
+//! Made in two steps, since links need an intake and the send stage needs
+//! links: [`Prepared::new`] builds the stages up to the intake, and
+//! [`Prepared::start`] adds the links and resumes what was left undone. A file
+//! for each thing that can be asked of it.
+
+mod actions;
+mod flows;
+mod plugins;
+mod sessions;
+mod webhooks;
+
+pub use flows::FlowDraft;
+pub use sessions::NewSession;
+pub use webhooks::PreflightResult;
+
+use crate::deliver::post::Poster;
+use crate::deliver::sign::SignatureLength;
+use crate::deliver::{DeliverConfig, Deliverer};
+use crate::directory::Directory;
+use crate::dispatch::Dispatcher;
+use crate::egress::EgressPolicy;
+use crate::error::EngineError;
+use crate::intake::EventIntake;
+use crate::run::Runner;
+use crate::send::{SendConfig, Sender};
+use crate::wakeups::Wakeups;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warest_link::{Intake, Links};
+use warest_model::clock::SharedClock;
+use warest_model::event::Event;
+use warest_react::flow::FlowEngine;
+use warest_react::wasm::PluginHost;
+use warest_store::Store;
+
+/// Events that a slow live watcher may lag behind before it loses some.
+const LIVE_BUFFER: usize = 1_024;
+
+/// How the engine works.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Digits that stand in for a leading `0` of phone numbers.
+    pub country_code: String,
+    /// The send queues.
+    pub send: SendConfig,
+    /// Webhook delivery.
+    pub deliver: DeliverConfig,
+    /// The contract's signature.
+    pub signature: SignatureLength,
+    /// Where webhooks may go.
+    pub egress: EgressPolicy,
+    /// Longest wait for the answer to a preflight.
+    pub preflight_timeout: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            country_code: "62".to_owned(),
+            send: SendConfig::default(),
+            deliver: DeliverConfig::default(),
+            signature: SignatureLength::default(),
+            egress: EgressPolicy::default(),
+            preflight_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// An engine without links.
+pub struct Prepared {
+    config: EngineConfig,
+    store: Arc<dyn Store>,
+    clock: SharedClock,
+    directory: Arc<Directory>,
+    wakeups: Arc<Wakeups>,
+    runner: Runner,
+    dispatcher: Arc<Dispatcher>,
+    deliverer: Arc<Deliverer>,
+    intake: Arc<EventIntake>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Prepared {
+    /// Reads the registry and builds the stages. Nothing is resumed yet.
+    pub async fn new(
+        store: Arc<dyn Store>,
+        clock: SharedClock,
+        flows: FlowEngine,
+        plugins: PluginHost,
+        config: EngineConfig,
+    ) -> Result<Self, EngineError> {
+        let directory = Arc::new(Directory::load(store.clone(), flows, plugins).await?);
+        let wakeups = Arc::new(Wakeups::default());
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let runner = Runner::new(store.clone(), clock.clone(), wakeups.clone());
+        let country_code: Arc<str> = config.country_code.as_str().into();
+        let poster = Poster::new(config.egress.clone(), config.signature, config.deliver.timeout)
+            .map_err(|error| EngineError::Invalid(format!("the HTTP client could not be made: {error}")))?;
+        let dispatcher = Arc::new(Dispatcher {
+            store: store.clone(),
+            clock: clock.clone(),
+            directory: directory.clone(),
+            runner: runner.clone(),
+            wakeups: wakeups.clone(),
+            country_code: country_code.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        });
+        let deliverer = Arc::new(Deliverer {
+            store: store.clone(),
+            clock: clock.clone(),
+            directory: directory.clone(),
+            runner: runner.clone(),
+            wakeups: wakeups.clone(),
+            poster,
+            config: config.deliver.clone(),
+            country_code,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        });
+        let intake = Arc::new(EventIntake {
+            store: store.clone(),
+            clock: clock.clone(),
+            directory: directory.clone(),
+            dispatcher: dispatcher.clone(),
+            deliverer: deliverer.clone(),
+            live: broadcast::channel(LIVE_BUFFER).0,
+        });
+        Ok(Self { config, store, clock, directory, wakeups, runner, dispatcher, deliverer, intake, tasks, stop })
+    }
+
+    /// Where links put what they see.
+    pub fn intake(&self) -> Arc<dyn Intake> {
+        self.intake.clone()
+    }
+
+    /// Adds the links, resumes what an earlier process left undone, and connects
+    /// every session that was on.
+    pub async fn start(self, links: Arc<dyn Links>) -> Result<Arc<Engine>, EngineError> {
+        let sender = Arc::new(Sender {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            links: links.clone(),
+            runner: self.runner.clone(),
+            wakeups: self.wakeups,
+            config: self.config.send.clone(),
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
+            waiting: std::sync::Mutex::default(),
+        });
+        self.dispatcher.resume().await?;
+        self.deliverer.resume().await?;
+        self.tasks.spawn(self.runner.clone().keep_time(self.stop.clone()));
+        let engine = Arc::new(Engine {
+            config: self.config,
+            store: self.store,
+            clock: self.clock,
+            directory: self.directory,
+            runner: self.runner,
+            deliverer: self.deliverer,
+            intake: self.intake,
+            sender,
+            links,
+            tasks: self.tasks,
+            stop: self.stop,
+        });
+        engine.restore_sessions().await;
+        Ok(engine)
+    }
+}
+
+/// A running engine.
+pub struct Engine {
+    config: EngineConfig,
+    store: Arc<dyn Store>,
+    clock: SharedClock,
+    directory: Arc<Directory>,
+    runner: Runner,
+    deliverer: Arc<Deliverer>,
+    intake: Arc<EventIntake>,
+    sender: Arc<Sender>,
+    links: Arc<dyn Links>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// How it works.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// Events as they are appended, for those who watch live. A watcher that
+    /// lags loses some and is told so; the log has them all.
+    pub fn live(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.intake.live.subscribe()
+    }
+
+    /// Stops taking new work, lets what is under way end within `deadline`, and
+    /// closes the links. What is left is resumed by the next start.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {
+            tracing::warn!("work was still under way at the deadline; the next start resumes it");
+        }
+        if tokio::time::timeout(deadline, self.links.shutdown()).await.is_err() {
+            tracing::warn!("the links did not close in time");
+        }
+    }
+}

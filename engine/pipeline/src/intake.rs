@@ -1,0 +1,90 @@
+//! Intake: what a link saw becomes events, durable before it is acknowledged.
+//!
+//! Reads the directory (who is owed what), appends to the event log, wakes the
+//! reactors. An event and everything it is owed to are one transaction, so no
+//! crash can separate them. Never sends.
+
+use crate::crash::crash_point;
+use crate::directory::Directory;
+use crate::dispatch::Dispatcher;
+use crate::deliver::Deliverer;
+use async_trait::async_trait;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use warest_link::Intake;
+use warest_model::clock::SharedClock;
+use warest_model::event::{Event, Observation};
+use warest_model::fault::Fault;
+use warest_model::id::{EventId, SessionId};
+use warest_model::reactor::ReactorRef;
+use warest_store::{NewEvent, Store};
+
+/// The first stage.
+pub struct EventIntake {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: SharedClock,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) deliverer: Arc<Deliverer>,
+    /// What was appended, for those who watch live.
+    pub(crate) live: broadcast::Sender<Arc<Event>>,
+}
+
+impl EventIntake {
+    fn event(&self, session: &SessionId, seen: &mut Observation) -> Event {
+        let now = self.clock.now_ms();
+        let id = EventId::new(now);
+        let mut data = std::mem::take(&mut seen.data);
+        if let Some(fields) = data.as_object_mut() {
+            fields.insert("sessionId".to_owned(), session.as_str().into());
+            fields.insert("eventId".to_owned(), id.as_str().into());
+        }
+        Event { id, session: session.clone(), kind: seen.kind, chat: seen.chat.clone(), ts_ms: now, data }
+    }
+}
+
+#[async_trait]
+impl Intake for EventIntake {
+    async fn record(&self, session: &SessionId, observations: Vec<Observation>) -> Result<(), Fault> {
+        if self.directory.session(session).is_none() {
+            // Removed meanwhile. Nobody is left to owe it to, and refusing it
+            // would only make the server send it again.
+            return Ok(());
+        }
+        let new: Vec<NewEvent> = observations
+            .into_iter()
+            .map(|mut seen| NewEvent {
+                owed: self.directory.owed(session, seen.kind),
+                dedup: seen.dedup.take(),
+                event: self.event(session, &mut seen),
+            })
+            .collect();
+        crash_point!("intake.before_commit");
+        let fresh = self
+            .store
+            .append(new.clone())
+            .await
+            .map_err(|error| Fault::retry("store_failed", error.to_string()))?;
+        crash_point!("intake.committed");
+        for (new, _) in new.into_iter().zip(fresh).filter(|(_, fresh)| *fresh) {
+            for reactor in &new.owed {
+                match reactor {
+                    ReactorRef::Target(target) => self.deliverer.wake(target),
+                    other => self.dispatcher.wake(other),
+                }
+            }
+            // Nobody watching is no failure.
+            let _ = self.live.send(Arc::new(new.event));
+        }
+        Ok(())
+    }
+
+    async fn paired(&self, session: &SessionId, me: Option<&str>) -> Result<(), Fault> {
+        let store_failed = |error: &dyn std::fmt::Display| Fault::retry("store_failed", error.to_string());
+        let Some(entry) = self.directory.session(session) else { return Ok(()) };
+        let mut session = entry.session;
+        session.me = me.map(str::to_owned);
+        self.store.update_session(&session).await.map_err(|error| store_failed(&error))?;
+        self.directory.reload_sessions().await.map_err(|error| store_failed(&error))
+    }
+}

@@ -1,0 +1,296 @@
+//! The lane scheduler: in order within a lane, in parallel across lanes, from
+//! rows that a crash cannot lose.
+//!
+//! Each stage of the pipeline has partitions (a reactor, a session, a webhook
+//! target), and each partition runs one [`spawn`]ed scheduler over the rows it
+//! owes. The rows are the queue; memory holds only a bounded window of them:
+//!
+//! - a *cursor* walks the partition's rows in order and deals them to lanes;
+//! - a lane holds at most [`LANE_WINDOW`] rows; what lies beyond is *spilled*:
+//!   left in the store and fetched again when the lane has drained;
+//! - when all lanes together hold [`WINDOW`] rows the cursor stops.
+//!
+//! So one slow lane costs the others nothing, and a restart is cursor zero. The
+//! store commits rows in the order of their positions, which is what lets the
+//! cursor only move forward.
+
+use async_trait::async_trait;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use warest_model::clock::{Millis, SharedClock};
+use warest_store::StoreError;
+
+/// Most rows one lane holds in memory.
+const LANE_WINDOW: usize = 32;
+/// Most rows all lanes of a partition hold in memory.
+const WINDOW: usize = 4_096;
+/// Rows fetched at once.
+const FETCH: u32 = 256;
+/// Wait after the store failed.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// A row that waits in a lane.
+pub trait Row: Send + 'static {
+    /// Its position among the partition's rows.
+    fn seq(&self) -> i64;
+    /// The lane whose order it keeps.
+    fn lane(&self) -> String;
+    /// Not before this moment.
+    fn due_ms(&self) -> Millis;
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub enum Worked<R> {
+    /// It is no longer owed.
+    Done,
+    /// It stays at the head of its lane until its (new) due time.
+    Again(R),
+}
+
+/// Where a partition's rows come from and what is done with them.
+#[async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// The row.
+    type Row: Row;
+    /// Owed rows after `after`, in order; of one lane, or of all.
+    async fn fetch(&self, lane: Option<&str>, after: i64, limit: u32) -> Result<Vec<Self::Row>, StoreError>;
+    /// Does what one row asks for. Called for one row of a lane at a time.
+    async fn work(&self, row: Self::Row) -> Worked<Self::Row>;
+}
+
+/// A running scheduler.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+}
+
+impl Lanes {
+    /// Says that rows may have been added.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Takes no further rows. What is under way ends by itself.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+/// Starts a scheduler that works on up to `concurrency` lanes at once.
+pub fn spawn<W: Work>(
+    work: Arc<W>,
+    concurrency: usize,
+    clock: SharedClock,
+    tasks: &tokio_util::task::TaskTracker,
+    stop: CancellationToken,
+) -> Lanes {
+    let handle = Lanes { wake: Arc::new(Notify::new()), stop };
+    let scheduler = Scheduler {
+        work,
+        concurrency,
+        clock,
+        lanes: HashMap::new(),
+        ready: VecDeque::new(),
+        timers: BinaryHeap::new(),
+        held: 0,
+        cursor: 0,
+        more: true,
+        running: JoinSet::new(),
+    };
+    tasks.spawn(scheduler.run(handle.wake.clone(), handle.stop.clone()));
+    handle
+}
+
+struct Lane<R> {
+    rows: VecDeque<R>,
+    /// Rows after this position were left in the store.
+    spilled_after: Option<i64>,
+    /// Whether a row of it is under way, waits for a timer, or is in `ready`.
+    busy: bool,
+}
+
+struct Scheduler<W: Work> {
+    work: Arc<W>,
+    concurrency: usize,
+    clock: SharedClock,
+    lanes: HashMap<String, Lane<W::Row>>,
+    ready: VecDeque<String>,
+    timers: BinaryHeap<Reverse<(Millis, String)>>,
+    /// Rows in `lanes`.
+    held: usize,
+    cursor: i64,
+    /// Whether there may be rows past the cursor.
+    more: bool,
+    running: JoinSet<(String, Worked<W::Row>)>,
+}
+
+impl<W: Work> Scheduler<W> {
+    async fn run(mut self, wake: Arc<Notify>, stop: CancellationToken) {
+        loop {
+            let mut failed = false;
+            if self.more && self.held < WINDOW {
+                failed = self.feed().await.is_err();
+            }
+            self.fire_timers();
+            self.start_ready();
+            let hungry = self.more && self.held < WINDOW;
+            let timer = self.next_timer();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = wake.notified() => self.more = true,
+                Some(ended) = self.running.join_next() => {
+                    if let Ok((lane, worked)) = ended {
+                        self.ended(lane, worked).await;
+                    } else {
+                        // A panic in a stage is a bug; the row stays owed and is
+                        // seen again after a restart. Do not take it down with us.
+                        tracing::error!("a pipeline task panicked");
+                    }
+                }
+                () = tokio::time::sleep(timer), if !self.timers.is_empty() => {}
+                () = tokio::time::sleep(STORE_RETRY), if failed => {}
+                () = std::future::ready(()), if hungry && !failed => {}
+            }
+        }
+        // What is under way has effects; let it end rather than be cut off.
+        while self.running.join_next().await.is_some() {}
+    }
+
+    /// Deals the next rows to their lanes.
+    async fn feed(&mut self) -> Result<(), StoreError> {
+        let rows = match self.work.fetch(None, self.cursor, FETCH).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(%error, "the store did not answer; trying again");
+                return Err(error);
+            }
+        };
+        self.more = rows.len() == FETCH as usize;
+        for row in rows {
+            self.cursor = self.cursor.max(row.seq());
+            self.deal(row);
+        }
+        Ok(())
+    }
+
+    fn deal(&mut self, row: W::Row) {
+        let key = row.lane();
+        let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane {
+            rows: VecDeque::new(),
+            spilled_after: None,
+            busy: false,
+        });
+        if lane.spilled_after.is_some() {
+            return;
+        }
+        if lane.rows.len() >= LANE_WINDOW {
+            lane.spilled_after = lane.rows.back().map(Row::seq);
+            return;
+        }
+        lane.rows.push_back(row);
+        self.held += 1;
+        self.schedule(key);
+    }
+
+    /// Puts a lane in line if it has a row and is not in line yet.
+    fn schedule(&mut self, key: String) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        if lane.busy {
+            return;
+        }
+        let Some(head) = lane.rows.front() else { return };
+        lane.busy = true;
+        let due = head.due_ms();
+        if due <= self.clock.now_ms() {
+            self.ready.push_back(key);
+        } else {
+            self.timers.push(Reverse((due, key)));
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let now = self.clock.now_ms();
+        while self.timers.peek().is_some_and(|Reverse((due, _))| *due <= now) {
+            if let Some(Reverse((_, key))) = self.timers.pop() {
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    fn next_timer(&self) -> Duration {
+        let now = self.clock.now_ms();
+        self.timers.peek().map_or(Duration::MAX, |Reverse((due, _))| {
+            // Look again at least every second: a clock may be set.
+            Duration::from_millis((due - now).clamp(1, 1_000) as u64)
+        })
+    }
+
+    fn start_ready(&mut self) {
+        while self.running.len() < self.concurrency {
+            let Some(key) = self.ready.pop_front() else { return };
+            let Some(row) = self.lanes.get_mut(&key).and_then(|lane| lane.rows.pop_front()) else { continue };
+            self.held -= 1;
+            let work = self.work.clone();
+            self.running.spawn(async move {
+                let worked = work.work(row).await;
+                (key, worked)
+            });
+        }
+    }
+
+    async fn ended(&mut self, key: String, worked: Worked<W::Row>) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        lane.busy = false;
+        if let Worked::Again(row) = worked {
+            lane.rows.push_front(row);
+            self.held += 1;
+        } else if lane.rows.is_empty() {
+            match lane.spilled_after {
+                Some(after) => self.refill(&key, after).await,
+                None => {
+                    self.lanes.remove(&key);
+                    return;
+                }
+            }
+        }
+        self.schedule(key);
+    }
+
+    /// Fetches what was spilled. Rows past the cursor are left to [`feed`],
+    /// so that none is dealt twice.
+    async fn refill(&mut self, key: &str, after: i64) {
+        let limit = LANE_WINDOW as u32;
+        let rows = loop {
+            match self.work.fetch(Some(key), after, limit).await {
+                Ok(rows) => break rows,
+                Err(error) => {
+                    tracing::warn!(%error, "the store did not answer; trying again");
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+            }
+        };
+        let all = rows.len() < LANE_WINDOW;
+        let cursor = self.cursor;
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        lane.rows.extend(rows.into_iter().filter(|row| row.seq() <= cursor));
+        self.held += lane.rows.len();
+        lane.spilled_after = match (all, lane.rows.back()) {
+            (true, _) | (false, None) => None,
+            (false, Some(last)) => Some(last.seq()),
+        };
+        if lane.rows.is_empty() {
+            self.lanes.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "lanes_tests.rs"]
+mod tests;

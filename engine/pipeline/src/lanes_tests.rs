@@ -1,0 +1,141 @@
+#![allow(clippy::unwrap_used)]
+//! The scheduler over a table in memory.
+
+use super::*;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use tokio_util::task::TaskTracker;
+use warest_model::clock::SystemClock;
+
+#[derive(Clone)]
+struct Line {
+    seq: i64,
+    lane: &'static str,
+    due_ms: Millis,
+}
+
+impl Row for Line {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+    fn lane(&self) -> String {
+        self.lane.to_owned()
+    }
+    fn due_ms(&self) -> Millis {
+        self.due_ms
+    }
+}
+
+/// Rows that are owed; what was worked on, in order. The lane "stuck" never ends.
+#[derive(Default)]
+struct Table {
+    owed: Mutex<BTreeMap<i64, Line>>,
+    worked: Mutex<Vec<(i64, &'static str)>>,
+    again: Mutex<BTreeMap<i64, u32>>,
+    done: Notify,
+}
+
+impl Table {
+    fn add(&self, seq: i64, lane: &'static str) {
+        self.owed.lock().unwrap().insert(seq, Line { seq, lane, due_ms: 0 });
+    }
+
+    fn of_lane(&self, lane: &str) -> Vec<i64> {
+        self.worked.lock().unwrap().iter().filter(|(_, of)| *of == lane).map(|(seq, _)| *seq).collect()
+    }
+
+    async fn wait_for(&self, enough: impl Fn(&Self) -> bool) {
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while !enough(self) {
+                self.done.notified().await;
+            }
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[async_trait]
+impl Work for Table {
+    type Row = Line;
+
+    async fn fetch(&self, lane: Option<&str>, after: i64, limit: u32) -> Result<Vec<Line>, StoreError> {
+        let owed = self.owed.lock().unwrap();
+        let rows = owed.range(after + 1..).map(|(_, row)| row);
+        Ok(rows.filter(|row| lane.is_none_or(|lane| lane == row.lane)).take(limit as usize).cloned().collect())
+    }
+
+    async fn work(&self, row: Line) -> Worked<Line> {
+        if row.lane == "stuck" {
+            std::future::pending::<()>().await;
+        }
+        tokio::task::yield_now().await;
+        if let Some(times) = self.again.lock().unwrap().get_mut(&row.seq).filter(|times| **times > 0) {
+            *times -= 1;
+            return Worked::Again(Line { due_ms: SystemClock.now_ms() + 5, ..row });
+        }
+        self.owed.lock().unwrap().remove(&row.seq);
+        self.worked.lock().unwrap().push((row.seq, row.lane));
+        self.done.notify_one();
+        Worked::Done
+    }
+}
+
+fn start(table: &Arc<Table>) -> Lanes {
+    spawn(table.clone(), 8, Arc::new(SystemClock), &TaskTracker::new(), CancellationToken::new())
+}
+
+#[tokio::test]
+async fn a_lane_keeps_its_order_far_past_what_memory_holds() {
+    let table = Arc::new(Table::default());
+    for seq in 1..=2_000 {
+        table.add(seq, if seq % 3 == 0 { "b" } else { "a" });
+    }
+    start(&table);
+    table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
+    for lane in ["a", "b"] {
+        let order = table.of_lane(lane);
+        assert!(order.is_sorted() && order.windows(2).all(|pair| pair[0] != pair[1]), "{lane}: {order:?}");
+    }
+    assert_eq!(table.worked.lock().unwrap().len(), 2_000);
+}
+
+#[tokio::test]
+async fn rows_added_later_are_worked_once() {
+    let table = Arc::new(Table::default());
+    let lanes = start(&table);
+    for seq in 1..=500 {
+        table.add(seq, "a");
+        lanes.wake();
+        if seq % 7 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    table.wait_for(|table| table.worked.lock().unwrap().len() >= 500).await;
+    assert_eq!(table.of_lane("a"), (1..=500).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_stuck_lane_with_a_long_backlog_holds_up_nobody() {
+    let table = Arc::new(Table::default());
+    for seq in 1..=20_000 {
+        table.add(seq, "stuck");
+    }
+    for seq in 20_001..=20_100 {
+        table.add(seq, "a");
+    }
+    start(&table);
+    table.wait_for(|table| table.of_lane("a").len() == 100).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_tried_again_stays_at_the_head_of_its_lane() {
+    let table = Arc::new(Table::default());
+    table.again.lock().unwrap().insert(1, 3);
+    for seq in 1..=5 {
+        table.add(seq, "a");
+    }
+    start(&table);
+    table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
+    assert_eq!(table.of_lane("a"), [1, 2, 3, 4, 5]);
+}
