@@ -1,0 +1,41 @@
+//! How the API works.
+
+use std::time::Duration;
+use warest_model::limits::PLUGIN_BYTES;
+
+/// How the API works.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Shown as `X-WAREST-Version`.
+    pub version: String,
+    /// Shown by `healthz`.
+    pub server_name: String,
+    /// Origins whose pages may call the API (`https://app.example.com`); none by
+    /// default, so that browsers keep other sites out.
+    pub allowed_origins: Vec<String>,
+    /// Largest body of a request, in bytes.
+    pub body_bytes: usize,
+    /// Largest plugin file, in bytes.
+    pub plugin_bytes: usize,
+    /// Longest wait of `session/create` for a QR code.
+    pub qr_wait: Duration,
+    /// Longest wait of a send for its job's end.
+    pub send_wait: Duration,
+    /// How long a key that was found is not looked up again.
+    pub key_ttl: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            server_name: "WAREST API".to_owned(),
+            allowed_origins: Vec::new(),
+            body_bytes: 1 << 20,
+            plugin_bytes: PLUGIN_BYTES,
+            qr_wait: Duration::from_millis(2_500),
+            send_wait: Duration::from_secs(10),
+            key_ttl: Duration::from_secs(60),
+        }
+    }
+}

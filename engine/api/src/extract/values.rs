@@ -1,0 +1,142 @@
+//! Values that clients write in more than one way.
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use std::fmt;
+
+/// Most values of a list that is read at all; each field has a bound of its own.
+const MOST: usize = 1_000;
+
+/// One text, a list of texts, or null for none. Numbers are read as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OneOrMany(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of strings")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::default())
+            }
+
+            fn visit_none<E: Error>(self) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::default())
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![number.to_string()]))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Text(text)) = items.next_element()? {
+                    if texts.len() == MOST {
+                        return Err(A::Error::custom(format_args!("at most {MOST} values")));
+                    }
+                    texts.push(text);
+                }
+                Ok(OneOrMany(texts))
+            }
+        }
+        reader.deserialize_any(Texts)
+    }
+}
+
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct One;
+        impl Visitor<'_> for One {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.to_owned()))
+            }
+        }
+        reader.deserialize_any(One)
+    }
+}
+
+/// A field that may be null and may be absent, and means something else by each:
+/// `None` if it is absent.
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(reader: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(reader).map(Some)
+}
+
+/// Yes or no: a boolean, or in a query its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct YesOrNo;
+        impl Visitor<'_> for YesOrNo {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false")
+            }
+
+            fn visit_bool<E: Error>(self, yes: bool) -> Result<Flag, E> {
+                Ok(Flag(yes))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
+                match text {
+                    "true" | "1" => Ok(Flag(true)),
+                    "false" | "0" | "" => Ok(Flag(false)),
+                    other => Err(E::custom(format_args!("expected true or false, not \"{other}\""))),
+                }
+            }
+        }
+        reader.deserialize_any(YesOrNo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::{from_str, json};
+
+    #[test]
+    fn one_text_many_or_none() {
+        let texts = |json: &str| from_str::<OneOrMany>(json).unwrap().0;
+        assert_eq!(texts("\"a\""), ["a"]);
+        assert_eq!(texts("[\"a\", 628111]"), ["a", "628111"]);
+        assert!(texts("null").is_empty());
+        for bad in ["{}", "true", "[[]]", "[null]", "1.5"] {
+            assert!(from_str::<OneOrMany>(bad).is_err(), "{bad}");
+        }
+        assert!(from_str::<OneOrMany>(&json!(vec!["x"; MOST + 1]).to_string()).is_err());
+    }
+
+    #[test]
+    fn absent_and_null_are_told_apart() {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "nullable")]
+            url: Option<OneOrMany>,
+        }
+        assert_eq!(from_str::<Body>("{}").unwrap().url, None);
+        assert_eq!(from_str::<Body>("{\"url\": null}").unwrap().url, Some(OneOrMany::default()));
+    }
+}

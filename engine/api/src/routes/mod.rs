@@ -1,0 +1,69 @@
+//! The endpoints, a file each. Every one of them reads top to bottom: extract,
+//! authorise, one call, answer.
+
+mod actions;
+mod bindings;
+mod events;
+mod flows;
+mod jobs;
+mod plugins;
+mod runs;
+mod send_text;
+mod server;
+mod session;
+mod webhook;
+
+use crate::auth::authenticate;
+use crate::codes;
+use crate::error::ApiError;
+use crate::state::ApiState;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post, put};
+
+/// Room for the headers of a form around a plugin file.
+const FORM_BYTES: usize = 64 << 10;
+
+/// Everything under `/api/v1`. All of it needs a key, also what is not there.
+pub fn v1(state: &ApiState) -> Router<ApiState> {
+    let plugin_limit = DefaultBodyLimit::max(state.config.plugin_bytes + FORM_BYTES);
+    Router::new()
+        .route("/server/ping", get(server::ping))
+        .route("/server/healthz", get(server::healthz))
+        .route("/server/ready", get(server::ready))
+        .route("/session/create", get(session::create::get).post(session::create::post))
+        .route("/session/list", get(session::show::list))
+        .route("/session/reconnect", get(session::connection::reconnect).post(session::connection::reconnect))
+        .route("/session/logout", get(session::connection::logout).post(session::connection::logout))
+        .route("/session/delete", delete(session::connection::delete).post(session::connection::delete))
+        .route("/session/{sessionId}", get(session::show::one))
+        .route("/session/{sessionId}/config", post(session::config::post))
+        .route("/session/{sessionId}/actions", post(actions::post))
+        .route("/session/{sessionId}/plugins/{name}", put(bindings::put))
+        .route("/messages/send/text", get(send_text::get).post(send_text::post))
+        .route("/webhook/preflight", post(webhook::preflight))
+        .route("/flows", get(flows::list).post(flows::create))
+        .route("/flows/{id}", get(flows::one).put(flows::put).delete(flows::delete))
+        .route("/plugins", get(plugins::list).merge(post(plugins::upload).layer(plugin_limit)))
+        .route("/plugins/{name}", delete(plugins::delete))
+        .route("/events", get(events::list))
+        .route("/events/{id}", get(events::one))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::one))
+        .route("/jobs/{id}", get(jobs::one))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(state.config.body_bytes))
+        .layer(from_fn_with_state(state.clone(), authenticate))
+}
+
+/// There is nothing at this path.
+pub async fn unknown_path() -> ApiError {
+    ApiError::new(codes::NOT_FOUND, "there is nothing at this path; see the documentation for the operations")
+}
+
+/// There is something at this path, but not for this method.
+pub async fn wrong_method() -> ApiError {
+    ApiError::new(codes::METHOD_NOT_ALLOWED, "this path does not take this method; the Allow header names those it takes")
+}

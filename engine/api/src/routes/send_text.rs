@@ -1,0 +1,92 @@
+//! `POST|GET /messages/send/text`: sends a text to one recipient or several.
+//!
+//! Each recipient has a job of its own, durable before this answers. It answers
+//! when all have ended, or after a while with what is still queued.
+
+use crate::auth::Caller;
+use crate::codes;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Flag, Json, OneOrMany, Query, parse_required, required};
+use crate::sending::Batch;
+use crate::state::ApiState;
+use axum::extract::State;
+use serde::Deserialize;
+use warest_model::action::check_text;
+use warest_model::jid::Jid;
+use warest_model::limits::RECIPIENTS;
+use warest_model::plan::{Effect, MessageKey, Path, PresenceState};
+
+/// Longest message id, in bytes.
+const ID_BYTES: usize = 128;
+
+/// What to send.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Letter {
+    session_id: Option<String>,
+    to: Option<OneOrMany>,
+    message: Option<String>,
+    text: Option<String>,
+    presence: Option<Flag>,
+    reply_message_id: Option<String>,
+    // `isForwarded` is read by nobody yet; the answer says that it was not.
+}
+
+/// The contract's form.
+pub async fn post(caller: Caller, State(state): State<ApiState>, Json(letter): Json<Letter>) -> ApiResult {
+    send(&caller, &state, letter).await
+}
+
+/// The same in the query, for clients that can do no other.
+pub async fn get(caller: Caller, State(state): State<ApiState>, Query(letter): Query<Letter>) -> ApiResult {
+    send(&caller, &state, letter).await
+}
+
+async fn send(caller: &Caller, state: &ApiState, letter: Letter) -> ApiResult {
+    let id = parse_required("sessionId", letter.session_id.as_deref())?;
+    let entry = caller.session(state, &id)?;
+    let recipients = recipients(state, letter.to)?;
+    let text = required("message", letter.message.or(letter.text).filter(|text| !text.is_empty()))?;
+    check_text(&text, &Path::root(0)).map_err(|fault| ApiError::new(codes::MESSAGE_TOO_LONG, fault.message))?;
+    let reply_to = letter.reply_message_id.filter(|id| !id.is_empty());
+    if reply_to.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
+        return Err(ApiError::invalid(format!("`replyMessageId` takes {ID_BYTES} bytes")));
+    }
+    let typing = letter.presence.unwrap_or_default().0;
+
+    let mut batch = Batch::new(&entry, reply_to.as_deref());
+    for (to, jid) in recipients {
+        if typing {
+            // Shown or not, the text goes out; nobody waits for it.
+            let presence = Effect::Presence { state: PresenceState::Composing, to: Some(jid.clone()) };
+            let _ = state.engine.send(&entry, presence).await;
+        }
+        let quoted = reply_to.clone().map(|id| quote(&jid, id));
+        let effect = Effect::Text { to: jid.clone(), text: text.clone(), mentions: Vec::new(), quoted };
+        batch.queue(state, to, jid, effect).await?;
+    }
+    Ok(batch.settle(state, "Text message sent", "text").await)
+}
+
+fn quote(chat: &Jid, id: String) -> MessageKey {
+    MessageKey { remote_jid: chat.clone(), from_me: false, id, participant: None }
+}
+
+/// The recipients as written and as addresses, each once.
+fn recipients(state: &ApiState, to: Option<OneOrMany>) -> Result<Vec<(String, Jid)>, ApiError> {
+    let to = required("to", to.filter(|to| !to.0.is_empty()))?.0;
+    if to.len() > RECIPIENTS {
+        return Err(ApiError::invalid(format!("`to` takes at most {RECIPIENTS} recipients")));
+    }
+    let mut recipients: Vec<(String, Jid)> = Vec::with_capacity(to.len());
+    for text in to {
+        let jid = state
+            .engine
+            .recipient(&text)
+            .map_err(|error| ApiError::new(codes::RECIPIENT_INVALID, format!("`to`: {error}")))?;
+        if recipients.iter().all(|(_, known)| *known != jid) {
+            recipients.push((text, jid));
+        }
+    }
+    Ok(recipients)
+}

@@ -1,0 +1,6 @@
+//! Sessions.
+
+pub mod config;
+pub mod connection;
+pub mod create;
+pub mod show;

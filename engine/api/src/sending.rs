@@ -1,0 +1,142 @@
+//! What the send operations share: a job for each recipient, a bounded wait for
+//! their ends, and one answer for all of them.
+
+use crate::codes::{self, Code};
+use crate::envelope::Reply;
+use crate::error::ApiError;
+use crate::state::ApiState;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use warest_model::clock::Millis;
+use warest_model::fault::Fault;
+use warest_model::jid::Jid;
+use warest_model::job::{JobState, SendJob};
+use warest_model::plan::Effect;
+use warest_pipeline::directory::SessionEntry;
+use warest_store::JobEnd;
+
+/// The sends of one request.
+pub struct Batch<'a> {
+    entry: &'a SessionEntry,
+    quoted: Option<&'a str>,
+    sends: Vec<Send>,
+}
+
+struct Send {
+    to: String,
+    jid: Jid,
+    job: Option<SendJob>,
+    state: SendState,
+}
+
+enum SendState {
+    Waiting(oneshot::Receiver<JobEnd>),
+    Queued,
+    Sent(Millis),
+    Failed(Fault),
+}
+
+impl<'a> Batch<'a> {
+    /// No sends yet. `quoted` is the id of the message that they answer.
+    pub fn new(entry: &'a SessionEntry, quoted: Option<&'a str>) -> Self {
+        Self { entry, quoted, sends: Vec::new() }
+    }
+
+    /// Queues an effect for the recipient written as `to`. Refused only if it is
+    /// the first: what is queued already is not taken back.
+    pub async fn queue(&mut self, state: &ApiState, to: String, jid: Jid, effect: Effect) -> Result<(), ApiError> {
+        let (job, state) = match state.engine.send(self.entry, effect).await {
+            Ok((job, end)) => (Some(job), SendState::Waiting(end)),
+            Err(error) if self.sends.is_empty() => return Err(error.into()),
+            Err(error) => (None, SendState::Failed(Fault::retry("not_queued", error.to_string()))),
+        };
+        self.sends.push(Send { to, jid, job, state });
+        Ok(())
+    }
+
+    /// Waits for the ends, and answers: `sent` if all went out. `kind` is what
+    /// the results call it.
+    pub async fn settle(mut self, state: &ApiState, sent: &str, kind: &str) -> Reply {
+        let deadline = Instant::now() + state.config.send_wait;
+        for send in &mut self.sends {
+            send.settle(deadline).await;
+        }
+        let now = state.now_ms();
+        let phone = own_phone(state, self.entry);
+        let results: Vec<Value> =
+            self.sends.iter().map(|send| send.result(&phone, kind, self.quoted, now)).collect();
+        let (code, message) = self.outcome(sent);
+        Reply::new(code, message).results(results)
+    }
+
+    fn outcome(&self, sent: &str) -> (Code, String) {
+        let all = self.sends.len();
+        let count = |fits: fn(&SendState) -> bool| self.sends.iter().filter(|send| fits(&send.state)).count();
+        let failed = count(|state| matches!(state, SendState::Failed(_)));
+        let out = count(|state| matches!(state, SendState::Sent(_)));
+        let why = self.sends.iter().find_map(|send| match &send.state {
+            SendState::Failed(fault) => Some(fault),
+            _ => None,
+        });
+        match why {
+            None if out == all => (codes::SUCCESS, sent.to_owned()),
+            None => (codes::SEND_QUEUED, "Queued; it is sent as soon as the session can".to_owned()),
+            Some(fault) if failed == all => (code_of(fault), fault.message.clone()),
+            Some(_) => (codes::PARTIAL_SUCCESS, format!("{failed} of {all} recipients failed")),
+        }
+    }
+}
+
+impl Send {
+    async fn settle(&mut self, deadline: Instant) {
+        let SendState::Waiting(end) = &mut self.state else { return };
+        self.state = match timeout_at(deadline, end).await {
+            Ok(Ok(end)) => match (end.state, end.fault) {
+                (JobState::Failed, fault) => {
+                    SendState::Failed(fault.unwrap_or_else(|| Fault::fail("send_failed", "the message was not sent")))
+                }
+                (_, _) => SendState::Sent(end.ended_ms),
+            },
+            Ok(Err(_)) | Err(_) => SendState::Queued,
+        };
+    }
+
+    fn result(&self, phone: &str, kind: &str, quoted: Option<&str>, now_ms: Millis) -> Value {
+        let (status, at_ms, fault) = match &self.state {
+            SendState::Sent(at_ms) => (format!("{kind} success"), *at_ms, None),
+            SendState::Failed(fault) => (format!("{kind} failed"), now_ms, Some(fault)),
+            SendState::Waiting(_) | SendState::Queued => (format!("{kind} queued"), now_ms, None),
+        };
+        json!({
+            "phone": phone,
+            "to": self.to,
+            "toJid": self.jid,
+            "messageId": self.job.as_ref().map_or("", |job| &job.message_id),
+            "status": status,
+            "timestamp": at_ms / 1_000,
+            "jobId": self.job.as_ref().map(|job| &job.id),
+            "error": fault.map(crate::view::fault_json),
+            "advancedInfo": { "isForwarded": false, "quotedMessageId": quoted },
+        })
+    }
+}
+
+/// The number of the account itself, in digits; empty if it is not paired.
+fn own_phone(state: &ApiState, entry: &SessionEntry) -> String {
+    let me = state.engine.status(entry).me.or_else(|| entry.session.me.clone()).unwrap_or_default();
+    me.chars().take_while(char::is_ascii_digit).collect()
+}
+
+/// The code for a send that failed.
+fn code_of(fault: &Fault) -> Code {
+    match fault.code.as_str() {
+        "recipient_not_on_whatsapp" | "recipient_invalid" | "recipient_missing" => codes::RECIPIENT_INVALID,
+        "send_forbidden" => codes::RECIPIENT_NOT_ALLOWED,
+        "text_too_long" => codes::MESSAGE_TOO_LONG,
+        "overlimit" | "reach_out_locked" => codes::SEND_THROTTLED,
+        "logged_out" => codes::SESSION_NOT_LOGGED_IN,
+        "session_deleted" => codes::SESSION_NOT_FOUND,
+        _ => codes::SEND_FAILED,
+    }
+}

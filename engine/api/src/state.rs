@@ -1,0 +1,32 @@
+//! What every endpoint holds.
+
+use crate::auth::KeyCache;
+use crate::config::ApiConfig;
+use std::sync::Arc;
+use warest_model::clock::Millis;
+use warest_pipeline::Engine;
+
+/// What every endpoint holds. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// How the API works.
+    pub config: Arc<ApiConfig>,
+    pub(crate) keys: Arc<KeyCache>,
+    pub(crate) started_ms: Millis,
+}
+
+impl ApiState {
+    /// The state of an API that works `engine`.
+    pub fn new(engine: Arc<Engine>, config: ApiConfig) -> Self {
+        let started_ms = engine.clock().now_ms();
+        let keys = Arc::new(KeyCache::new(config.key_ttl));
+        Self { engine, config: Arc::new(config), keys, started_ms }
+    }
+
+    /// The present moment.
+    pub(crate) fn now_ms(&self) -> Millis {
+        self.engine.clock().now_ms()
+    }
+}

@@ -1,0 +1,210 @@
+//! Every endpoint with every kind of bad input: the contract's error, never a
+//! 5xx, and nothing written.
+
+use crate::world::{ALICE, Answer, World};
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+
+const RUN: &str = "run_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+const FLOW: &str = "flw_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+const EVENT: &str = "evt_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+const JOB: &str = "job_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+
+/// An endpoint: method, path, and a body it would take. `main` stands for the
+/// session in both.
+fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
+    let flow = json!({ "name": "f", "sessionId": "main", "on": ["message_received"], "script": "", "enabled": true });
+    let letter = json!({ "sessionId": "main", "to": "628111111111", "message": "x", "replyMessageId": "A", "presence": true });
+    let named = json!({ "sessionId": "main" });
+    vec![
+        ("GET", "/server/ping".into(), None),
+        ("GET", "/server/healthz".into(), None),
+        ("GET", "/server/ready".into(), None),
+        ("GET", "/session/list".into(), None),
+        ("GET", "/session/main".into(), None),
+        ("GET", "/session/create?sessionId=main".into(), None),
+        ("POST", "/session/create".into(), Some(json!({ "sessionId": "main", "label": "x" }))),
+        ("GET", "/session/reconnect?sessionId=main".into(), None),
+        ("POST", "/session/reconnect".into(), Some(named.clone())),
+        ("GET", "/session/logout?sessionId=main".into(), None),
+        ("POST", "/session/logout".into(), Some(named.clone())),
+        ("DELETE", "/session/delete?sessionId=main".into(), None),
+        ("POST", "/session/delete".into(), Some(named.clone())),
+        (
+            "POST",
+            "/session/main/config".into(),
+            Some(json!({ "webhookUrl": "https://example.com/", "webhookSecret": "x", "preflight": false })),
+        ),
+        ("POST", "/session/main/actions".into(), Some(json!({ "actions": [{ "type": "noop" }] }))),
+        ("POST", "/session/main/actions".into(), Some(json!({ "script": "", "chat": "628111111111" }))),
+        ("PUT", "/session/main/plugins/echo".into(), Some(json!({ "enabled": true, "config": {} }))),
+        ("GET", "/messages/send/text?sessionId=main&to=628111111111&message=x".into(), None),
+        ("POST", "/messages/send/text".into(), Some(letter)),
+        (
+            "POST",
+            "/webhook/preflight".into(),
+            Some(json!({ "sessionId": "main", "url": "https://example.com/", "secret": "x" })),
+        ),
+        ("GET", "/flows".into(), None),
+        ("POST", "/flows".into(), Some(flow.clone())),
+        ("GET", format!("/flows/{FLOW}"), None),
+        ("PUT", format!("/flows/{FLOW}"), Some(flow)),
+        ("DELETE", format!("/flows/{FLOW}"), None),
+        ("GET", "/plugins".into(), None),
+        ("POST", "/plugins".into(), None),
+        ("DELETE", "/plugins/echo".into(), None),
+        ("GET", "/events?session=main".into(), None),
+        ("GET", format!("/events/{EVENT}"), None),
+        ("GET", "/runs?session=main".into(), None),
+        ("GET", format!("/runs/{RUN}"), None),
+        ("GET", format!("/jobs/{JOB}"), None),
+    ]
+}
+
+async fn raw(world: &World, key: Option<&str>, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Answer {
+    let mut request = Request::builder().method(method).uri(format!("/api/v1{path}")).header("content-type", kind);
+    if let Some(key) = key {
+        request = request.header("x-warest-api-key", key);
+    }
+    world.send(request.body(Body::from(body)).unwrap()).await
+}
+
+fn check_refusal(answer: &Answer, what: &str) {
+    assert!(answer.status.is_client_error(), "{what}: {answer:?}");
+    assert_eq!(answer.body["status"], false, "{what}");
+    assert!(answer.body["code"].as_u64().is_some_and(|code| code >= 1_000), "{what}: {}", answer.body);
+    assert!(answer.body["message"].as_str().is_some_and(|text| !text.is_empty() && text.len() < 2_100), "{what}");
+}
+
+fn with_session(value: &str, session: &str) -> String {
+    value.replace("=main", &format!("={session}")).replace("/main", &format!("/{session}")).replace(
+        "\"sessionId\":\"main\"",
+        &format!("\"sessionId\":\"{session}\""),
+    )
+}
+
+#[tokio::test]
+async fn keys_and_sessions_that_are_not_the_callers_are_refused_everywhere() {
+    let world = World::new().await;
+    let before = world.written().await;
+    for (method, path, body) in endpoints() {
+        let text = body.map(|body| body.to_string()).unwrap_or_default();
+        let call = async |key: Option<&str>, path: &str, text: &str| {
+            raw(&world, key, method, path, "application/json", text.into()).await
+        };
+        let what = format!("{method} {path} {text}");
+        for (key, codes) in [(None, (401, 2200)), (Some(""), (401, 2200)), (Some("wrong"), (401, 2204))] {
+            let answer = call(key, &path, &text).await;
+            check_refusal(&answer, &what);
+            assert_eq!(answer.codes(), codes, "{what}");
+        }
+        let is_about_a_session = with_session(&path, "") != path || with_session(&text, "") != text;
+        if !is_about_a_session {
+            continue;
+        }
+        for (session, codes) in [("unknown", (404, 1101)), ("theirs", (403, 2201)), ("b!d", (400, 2002))] {
+            if session == "unknown" && path.starts_with("/session/create") {
+                continue;
+            }
+            let answer = call(Some(ALICE), &with_session(&path, session), &with_session(&text, session)).await;
+            check_refusal(&answer, &what);
+            assert_eq!(answer.codes(), codes, "{what} for {session}: {}", answer.body);
+        }
+    }
+    assert_eq!(world.written().await, before);
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused_everywhere() {
+    let world = World::new().await;
+    let before = world.written().await;
+    for (method, path, body) in endpoints() {
+        let Some(body) = body else { continue };
+        let call = async |kind: &str, body: Vec<u8>| raw(&world, Some(ALICE), method, &path, kind, body).await;
+        let what = format!("{method} {path}");
+        let json = "application/json";
+        for (case, kind, bytes, codes) in [
+            ("cut off", json, b"{\"a\":".to_vec(), (400, 2008)),
+            ("not JSON", json, b"{bad json".to_vec(), (400, 2008)),
+            ("trailing", json, format!("{body} x").into_bytes(), (400, 2008)),
+            ("not UTF-8", json, b"{\"sessionId\": \"\xff\"}".to_vec(), (400, 2008)),
+            ("too deep", json, [b"{\"a\":".to_vec(), vec![b'['; 10_000]].concat(), (400, 2008)),
+            ("array", json, b"[\"main\", \"x\", \"y\"]".to_vec(), (400, 2002)),
+            ("string", json, b"\"hello\"".to_vec(), (400, 2002)),
+            ("no JSON type", "text/plain", body.to_string().into_bytes(), (415, 2007)),
+            ("too large", json, vec![b' '; (1 << 20) + 1], (413, 2006)),
+        ] {
+            let answer = call(kind, bytes).await;
+            check_refusal(&answer, &format!("{what}: {case}"));
+            assert_eq!(answer.codes(), codes, "{what}: {case}: {}", answer.body);
+        }
+    }
+    assert_eq!(world.written().await, before);
+}
+
+#[tokio::test]
+async fn fields_of_a_wrong_type_or_length_are_refused_by_name() {
+    let world = World::new().await;
+    let before = world.written().await;
+    for (method, path, body) in endpoints() {
+        let Some(body) = body else { continue };
+        let fields = body.as_object().unwrap().clone();
+        for (name, good) in &fields {
+            let mut wrongs = vec![json!(12.5), json!([{ "x": [] }])];
+            if good.is_string() {
+                wrongs.push(json!("x".repeat(300_000)));
+            }
+            for wrong in wrongs {
+                let mut bad = body.clone();
+                bad[name] = wrong.clone();
+                let answer = world.call(ALICE, method, &path, Some(bad)).await;
+                let shown: String = wrong.to_string().chars().take(20).collect();
+                let what = format!("{method} {path} {name}={shown}");
+                check_refusal(&answer, &what);
+                assert!([400, 422].contains(&answer.status.as_u16()), "{what}: {}", answer.body);
+                if wrong == json!(12.5) && name != "actions" {
+                    let message = answer.body["message"].as_str().unwrap();
+                    assert!(message.contains(&format!("`{name}`")), "{what}: {message}");
+                }
+            }
+        }
+    }
+    assert_eq!(world.written().await, before);
+}
+
+#[tokio::test]
+async fn ids_and_filters_of_a_wrong_shape_are_refused() {
+    let world = World::new().await;
+    let long = "x".repeat(10_000);
+    for path in [
+        "/events?limit=0",
+        "/events?limit=501",
+        "/events?limit=many",
+        "/events?before=run_1",
+        "/events?event=nope",
+        "/events?event=adhoc",
+        "/events?chat=%3F%3F",
+        "/events?limit=1&limit=2",
+        "/runs?state=nope",
+        "/runs?event=nope",
+        "/runs?before=' OR 1=1",
+        "/runs/nope",
+        "/events/nope",
+        "/jobs/nope",
+        "/flows/nope",
+        "/flows/%ff",
+        "/session/%ff",
+        "/messages/send/text?sessionId=main&to=628111111111&message=x&presence=perhaps",
+        &format!("/runs/{long}"),
+        &format!("/session/{long}"),
+        &format!("/messages/send/text?sessionId=main&to={long}&message=x"),
+    ] {
+        let answer = world.get(&path.replace(' ', "%20")).await;
+        check_refusal(&answer, path);
+        assert_eq!(answer.status.as_u16(), 400, "{path}: {}", answer.body);
+    }
+    for (path, code) in [(format!("/runs/{RUN}"), 2600), (format!("/events/{EVENT}"), 2600), (format!("/jobs/{JOB}"), 7005)] {
+        assert_eq!(world.get(&path).await.codes(), (404, code));
+    }
+}

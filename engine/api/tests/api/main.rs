@@ -1,0 +1,13 @@
+//! The REST API over a real store and a real engine, with a double for the
+//! network: what is asserted is what a client sees, and what is in the store.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod auth;
+mod bad_input;
+mod flows;
+mod links;
+mod plugins;
+mod runs;
+mod sends;
+mod sessions;
+mod world;
