@@ -1,0 +1,12 @@
+//! The commands.
+
+#[cfg(feature = "sandbox")]
+pub mod bench;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod serve;
+#[cfg(feature = "sandbox")]
+pub mod simnet;
+
+#[cfg(feature = "sandbox")]
+mod client;

@@ -1,0 +1,121 @@
+//! The composition root: the one place that names concrete drivers.
+
+use crate::config::Settings;
+use crate::users::ensure_admin;
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use warest_api::{ApiConfig, ApiState, router};
+use warest_link::{KeyStores, LinkConfig, LinkManager};
+use warest_model::clock::{SharedClock, SystemClock};
+use warest_model::fault::Fault;
+use warest_model::id::SessionId;
+use warest_pipeline::{Engine, Prepared};
+use warest_react::flow::{FlowEngine, FlowLimits};
+use warest_react::wasm::{PluginHost, PluginLimits};
+use warest_store::secret::{Cipher, MasterKey};
+use warest_store::sqlite::SqliteStore;
+
+/// How long what is under way may take at shutdown.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(8);
+
+/// A process's engine with its API.
+pub struct Running {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// The administrator's key, if it was made at this start.
+    pub made_key: Option<String>,
+    store: Arc<SqliteStore>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    /// Opens the store, resumes what was left undone, and listens.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&settings.data_dir)
+            .with_context(|| format!("making the data folder {}", settings.data_dir.display()))?;
+        // Listening first: a port in use should stop us before anything connects.
+        let listener = tokio::net::TcpListener::bind((settings.host.as_str(), settings.port))
+            .await
+            .with_context(|| format!("listening on {}:{}", settings.host, settings.port))?;
+        let address = listener.local_addr()?;
+
+        let key = match &settings.master_key {
+            Some(hex) => MasterKey::from_hex(hex).context("WAREST_MASTER_KEY")?,
+            None => MasterKey::load_or_create(&settings.data_dir.join("master.key"))?,
+        };
+        let database = settings.database();
+        let store = SqliteStore::open(&database, Cipher::new(&key))
+            .await
+            .with_context(|| format!("opening {}", database.display()))?;
+        let store = Arc::new(store);
+        let made_key = ensure_admin(store.as_ref(), &settings.admin_name, settings.admin_key.as_deref()).await?;
+
+        let clock: SharedClock = Arc::new(SystemClock);
+        let flows = FlowEngine::new(FlowLimits::default())?;
+        let plugins = PluginHost::new(PluginLimits::default())?;
+        let prepared = Prepared::new(store.clone(), clock.clone(), flows, plugins, settings.engine.clone()).await?;
+        let link = LinkConfig { endpoint: settings.endpoint, proxy: settings.proxy, ..LinkConfig::default() };
+        let keys = Arc::new(StoredKeys(store.clone()));
+        let links = LinkManager::new(link, keys, prepared.intake(), clock)?;
+        let engine = prepared.start(links).await?;
+
+        let stop = CancellationToken::new();
+        let app = router(ApiState::new(engine.clone(), ApiConfig::default()));
+        let stopped = stop.clone().cancelled_owned();
+        let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await });
+        Ok(Self { engine, address, made_key, store, server, stop })
+    }
+
+    /// The address to give to clients on this machine.
+    pub fn url(&self) -> String {
+        let ip = self.address.ip();
+        let host = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };
+        format!("http://{host}:{}", self.address.port())
+    }
+
+    /// Stops in order: no new requests, no new work, links closed, store closed.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.engine.shutdown(SHUTDOWN_DEADLINE).await;
+        let server = self.server;
+        if tokio::time::timeout(Duration::from_secs(2), server).await.is_err() {
+            tracing::debug!("a request was still open at shutdown");
+        }
+        self.store.close().await?;
+        Ok(())
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        signal = tokio::signal::ctrl_c() => signal?,
+        received = terminate.recv() => if received.is_none() { bail!("signals are not delivered any more") },
+    }
+    Ok(())
+}
+
+struct StoredKeys(Arc<SqliteStore>);
+
+#[async_trait]
+impl KeyStores for StoredKeys {
+    async fn open(&self, session: &SessionId) -> Result<Arc<dyn warest_link::Backend>, Fault> {
+        match self.0.keystore(session).await {
+            Ok(keys) => Ok(keys),
+            Err(error) => Err(Fault::retry("store_failed", error.to_string())),
+        }
+    }
+
+    async fn forget(&self, session: &SessionId) -> Result<(), Fault> {
+        self.0.forget_keys(session).await.map_err(|error| Fault::retry("store_failed", error.to_string()))
+    }
+}

@@ -1,0 +1,126 @@
+//! Configuration: the environment variables of the contract that this engine
+//! knows, read once. A value that cannot be read stops the start with a
+//! sentence that says what it should be.
+
+use anyhow::{Context, bail};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use warest_pipeline::EngineConfig;
+use warest_pipeline::deliver::DeliverConfig;
+use warest_pipeline::deliver::sign::SignatureLength;
+use warest_pipeline::egress::EgressPolicy;
+use warest_pipeline::send::SendConfig;
+
+/// Everything that decides how one engine process works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where state is kept.
+    pub data_dir: PathBuf,
+    /// Address to listen on.
+    pub host: String,
+    /// Port to listen on.
+    pub port: u16,
+    /// WhatsApp's chat endpoint.
+    pub endpoint: String,
+    /// Proxy for WhatsApp connections.
+    pub proxy: Option<String>,
+    /// The administrator's API key, if one is given.
+    pub admin_key: Option<String>,
+    /// The administrator's name.
+    pub admin_name: String,
+    /// The master key in hex, if one is given.
+    pub master_key: Option<String>,
+    /// The pipeline.
+    pub engine: EngineConfig,
+}
+
+/// WhatsApp's own chat endpoint.
+pub const WHATSAPP_ENDPOINT: &str = "wss://web.whatsapp.com/ws/chat";
+
+impl Settings {
+    /// Reads the environment. `data_dir`, `host` and `port` come from flags.
+    pub fn from_env(data_dir: PathBuf, host: String, port: u16) -> anyhow::Result<Self> {
+        let send = SendConfig::default();
+        let deliver = DeliverConfig::default();
+        let bits = var("WAREST_WEBHOOK_SIGNATURE_SHA2")?.unwrap_or(256);
+        let Some(signature) = SignatureLength::from_bits(bits) else {
+            bail!("WAREST_WEBHOOK_SIGNATURE_SHA2 is {bits}; use 224, 256, 384 or 512");
+        };
+        let engine = EngineConfig {
+            country_code: country_code()?,
+            send: SendConfig {
+                max_queued: var("WAREST_QUEUE_MAX_SIZE")?.filter(|size| *size > 0).unwrap_or(send.max_queued),
+                max_retries: var("WAREST_QUEUE_MAX_RETRIES")?.unwrap_or(send.max_retries),
+                retry_delay_ms: var("WAREST_QUEUE_RETRY_DELAY_MS")?.unwrap_or(send.retry_delay_ms),
+                backoff_factor: in_range("WAREST_QUEUE_BACKOFF_FACTOR", 1.0, 10.0)?.unwrap_or(send.backoff_factor),
+                jitter: in_range("WAREST_QUEUE_RETRY_JITTER", 0.0, 1.0)?.unwrap_or(send.jitter),
+                concurrency: var("WAREST_QUEUE_CONCURRENCY")?.unwrap_or(send.concurrency).clamp(1, 256),
+            },
+            deliver: DeliverConfig {
+                retries: var("WAREST_WEBHOOK_RETRIES")?.unwrap_or(deliver.retries).min(20),
+                backoff_ms: var("WAREST_WEBHOOK_BACKOFF_MS")?.unwrap_or(deliver.backoff_ms),
+                jitter_ms: var("WAREST_WEBHOOK_JITTER_MS")?.unwrap_or(deliver.jitter_ms),
+                actions_delay_ms: var("WAREST_WEBHOOK_ACTIONS_DELAY_MS")?.unwrap_or(deliver.actions_delay_ms),
+                timeout: millis("WAREST_WEBHOOK_TIMEOUT_MS")?.unwrap_or(deliver.timeout),
+                ..deliver
+            },
+            signature,
+            egress: EgressPolicy { loopback_only: cfg!(feature = "sandbox"), allow: list("WAREST_EGRESS_ALLOW") },
+            preflight_timeout: millis("WAREST_WEBHOOK_PREFLIGHT_TIMEOUT_MS")?.unwrap_or(Duration::from_secs(5)),
+        };
+        Ok(Self {
+            data_dir,
+            host,
+            port,
+            endpoint: text("WAREST_WHATSAPP_ENDPOINT").unwrap_or_else(|| WHATSAPP_ENDPOINT.to_owned()),
+            proxy: list("WAREST_PROXY_URLS").into_iter().next(),
+            admin_key: text("WAREST_ADMIN_APIKEY"),
+            admin_name: text("WAREST_AUTHADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
+            master_key: text("WAREST_MASTER_KEY"),
+            engine,
+        })
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        text("WAREST_DB_SQLITE_PATH").map_or_else(|| self.data_dir.join("warest.sqlite"), PathBuf::from)
+    }
+}
+
+fn country_code() -> anyhow::Result<String> {
+    let code = text("WAREST_DEFAULT_COUNTRY_CODE").unwrap_or_else(|| "62".to_owned());
+    if !(1..=4).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit()) {
+        bail!("WAREST_DEFAULT_COUNTRY_CODE is \"{code}\"; give 1 to 4 digits, such as 62");
+    }
+    Ok(code)
+}
+
+/// A variable that is set and not empty.
+fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// A comma-separated variable.
+fn list(name: &str) -> Vec<String> {
+    let text = text(name).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+fn var<T: FromStr>(name: &str) -> anyhow::Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text(name).map(|value| value.parse().with_context(|| format!("{name} is \"{value}\""))).transpose()
+}
+
+fn millis(name: &str) -> anyhow::Result<Option<Duration>> {
+    Ok(var(name)?.map(|ms: u64| Duration::from_millis(ms.clamp(1, 600_000))))
+}
+
+fn in_range(name: &str, least: f64, most: f64) -> anyhow::Result<Option<f64>> {
+    match var::<f64>(name)? {
+        Some(value) if !(least..=most).contains(&value) => bail!("{name} is {value}; use {least} to {most}"),
+        value => Ok(value),
+    }
+}

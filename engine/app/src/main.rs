@@ -1,0 +1,69 @@
+//! The `warest` binary: reads the configuration, puts the rooms together, runs.
+//!
+//! A file for each command in [`cmd`]; [`config`] reads flags and environment;
+//! [`compose`] is the only place that names concrete drivers.
+
+mod cmd;
+mod compose;
+mod config;
+mod logging;
+mod users;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "warest", version, about = "Automate WhatsApp accounts that you own")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the engine for real accounts.
+    Serve(cmd::serve::ServeArgs),
+    /// Run the engine with a simulated WhatsApp network and a demonstration.
+    #[cfg(feature = "sandbox")]
+    Sandbox(cmd::sandbox::SandboxArgs),
+    /// Run the simulated WhatsApp network alone.
+    #[cfg(feature = "sandbox")]
+    Simnet(cmd::simnet::SimnetArgs),
+    /// Measure replies per second and their latency, over the simulated network.
+    #[cfg(feature = "sandbox")]
+    Bench(cmd::bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = fail::FailScenario::setup();
+    // ring is the one TLS implementation in the binary; a second installation
+    // can only mean that it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("warest: the runtime could not be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => cmd::serve::run(args).await,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(args) => cmd::sandbox::run(args).await,
+            #[cfg(feature = "sandbox")]
+            Command::Simnet(args) => cmd::simnet::run(args).await,
+            #[cfg(feature = "sandbox")]
+            Command::Bench(args) => cmd::bench::run(args).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("warest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
