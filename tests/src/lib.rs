@@ -132,7 +132,7 @@ impl Engine {
     pub async fn wait_state(&self, session: &str, state: &str) -> anyhow::Result<()> {
         eventually(&format!("session {session} {state}"), || async {
             let found = self.api(Method::GET, &format!("/session/{session}"), None).await?;
-            Ok((found.body.pointer("/result/state").and_then(Value::as_str) == Some(state)).then_some(()))
+            Ok((found.body.pointer("/result/status").and_then(Value::as_str) == Some(state)).then_some(()))
         })
         .await
     }

@@ -110,9 +110,12 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::NotFound { what } => Self::not_found(what),
             StoreError::Exists { what } => Self::new(codes::CONFLICT, format!("{what} exists already")),
-            StoreError::Stale { what } => Self::new(codes::INVALID_STATE, format!("{what} was just changed; try again")),
-            StoreError::Closed => Self::new(codes::SERVICE_UNAVAILABLE, "the server is shutting down")
-                .retry_after(BUSY_RETRY_AFTER),
+            StoreError::Stale { what } => {
+                Self::new(codes::INVALID_STATE, format!("{what} was just changed; try again"))
+            }
+            StoreError::Closed => {
+                Self::new(codes::SERVICE_UNAVAILABLE, "the server is shutting down").retry_after(BUSY_RETRY_AFTER)
+            }
             StoreError::Corrupt { .. } | StoreError::WrongKey | StoreError::Database(_) => {
                 tracing::error!(%error, "the store failed");
                 Self::new(codes::DATABASE_ERROR, "the store failed; try again, and see the server's log")

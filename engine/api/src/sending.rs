@@ -64,8 +64,7 @@ impl<'a> Batch<'a> {
         }
         let now = state.now_ms();
         let phone = own_phone(state, self.entry);
-        let results: Vec<Value> =
-            self.sends.iter().map(|send| send.result(&phone, kind, self.quoted, now)).collect();
+        let results: Vec<Value> = self.sends.iter().map(|send| send.result(&phone, kind, self.quoted, now)).collect();
         let (code, message) = self.outcome(sent);
         Reply::new(code, message).results(results)
     }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Begins to log. `RUST_LOG` has the last word; else `LOG_LEVEL` (`default` if
-/// unset) holds for our own crates and warnings for those we use.
+/// unset) holds for our own crates and errors for those we use.
 pub fn init(default: &str) {
     let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| default.to_owned());
     let ours: Vec<String> = ["", "_api", "_link", "_model", "_pipeline", "_react", "_simnet", "_store"]

@@ -23,6 +23,8 @@ struct Cli {
 enum Command {
     /// Run the engine for real accounts.
     Serve(cmd::serve::ServeArgs),
+    /// Ask the engine on this machine whether it answers.
+    Health(cmd::health::HealthArgs),
     /// Run the engine with a simulated WhatsApp network and a demonstration.
     #[cfg(feature = "sandbox")]
     Sandbox(cmd::sandbox::SandboxArgs),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => cmd::serve::run(args).await,
+            Command::Health(args) => cmd::health::run(args).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => cmd::sandbox::run(args).await,
             #[cfg(feature = "sandbox")]

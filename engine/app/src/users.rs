@@ -1,9 +1,7 @@
 //! The administrator: made at the first start, with a key that is given or made.
 
-use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::path::Path;
 use warest_model::clock::{Clock, SystemClock};
 use warest_model::id::UserId;
 use warest_model::user::User;
@@ -18,6 +16,14 @@ const KEY_CHARS: usize = 12;
 pub async fn ensure_admin(store: &dyn Store, name: &str, key: Option<&str>) -> anyhow::Result<Option<String>> {
     if let Some(key) = key.filter(|key| key.len() < KEY_CHARS) {
         anyhow::bail!("WAREST_ADMIN_APIKEY has {} characters; give at least {KEY_CHARS}", key.len());
+    }
+    if let Some(key) = key
+        && let Some(user) = store.user_by_key(api_key_hash(key)).await?.filter(|user| user.username != name)
+    {
+        anyhow::bail!(
+            "WAREST_ADMIN_APIKEY is the key of the user {}; set WAREST_AUTHADMIN_USERNAME to that name, or another key",
+            user.username
+        );
     }
     match (store.user_by_name(name).await?, key) {
         (Some(user), Some(key)) => {
@@ -44,7 +50,7 @@ pub fn new_key() -> String {
 /// The sandbox's key: kept in its data folder, so that a second start prints
 /// the same one.
 #[cfg(feature = "sandbox")]
-pub fn sandbox_key(data_dir: &Path) -> anyhow::Result<String> {
+pub fn sandbox_key(data_dir: &std::path::Path) -> anyhow::Result<String> {
     let path = data_dir.join("api-key");
     if let Ok(key) = std::fs::read_to_string(&path) {
         let key = key.trim().to_owned();
@@ -53,12 +59,12 @@ pub fn sandbox_key(data_dir: &Path) -> anyhow::Result<String> {
         }
     }
     let key = new_key();
-    private_file(&path, key.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+    private_file(&path, key.as_bytes()).map_err(|error| anyhow::anyhow!("writing {}: {error}", path.display()))?;
     Ok(key)
 }
 
 #[cfg(feature = "sandbox")]
-fn private_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
+fn private_file(path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();

@@ -226,6 +226,23 @@ async fn chats_are_sent_to_side_by_side() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_process_finds_its_sessions_again() {
+    let world = World::new().await;
+    let session = world.paired().await;
+    world.link.shutdown().await;
+    assert_eq!(world.link.start(&session).await.unwrap_err().code, "shutting_down");
+    world.net.send_text(ANI, BOT, "meanwhile", None).await.unwrap();
+    let link = world.again();
+    link.start(&session).await.unwrap();
+    world.intake.until("meanwhile", |one| one.data["text"] == "meanwhile").await;
+    let mut status = link.status(&session).unwrap();
+    status.wait_for(|status| status.state == SessionState::Open).await.unwrap();
+    link.send(&session, &text(ANI, "still here"), "3EB0000000000000G1").await.unwrap();
+    world.shown(ANI, "still here").await;
+    link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_not_loopback_is_not_dialled() {
     let world =
         World::with(|config| warest_link::LinkConfig { endpoint: "wss://192.0.2.1/ws/chat".into(), ..config }).await;

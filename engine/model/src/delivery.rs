@@ -13,7 +13,7 @@ pub enum DeliveryState {
     Pending,
     /// The receiver answered with a success.
     Delivered,
-    /// Given up; it stays listed and can be replayed.
+    /// Given up; its row stays, with the reason.
     Dead,
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warest_model::clock::{Millis, SharedClock};
-use warest_model::fault::Fault;
+use warest_model::fault::{Fault, FaultKind};
 use warest_model::plan::Plan;
 use warest_model::reactor::ReactorRef;
 use warest_model::run::RunCause;
@@ -60,6 +60,8 @@ impl Dispatcher {
     async fn decide(&self, owed: &Dispatch) -> Result<(), StoreError> {
         let decision = match self.react(owed).await? {
             None => Decision::default(),
+            // It may pass, and nothing was decided: the dispatch stays owed.
+            Some(Err(fault)) if fault.kind == FaultKind::Retry => return Err(StoreError::Database(fault.to_string())),
             Some(reacted) => self.decision(owed, reacted),
         };
         crash_point!("dispatch.before_commit");

@@ -16,6 +16,9 @@ fn engine() -> FlowEngine {
 #[tokio::test]
 async fn each_ends_in_its_typed_fault() {
     let engine = engine();
+    // What grows by small steps is weighed at every step: a slow machine, or a
+    // build without optimisation, may meet the deadline first.
+    let slowly_too_large = &["script_too_large", "script_deadline"][..];
     let deep_data = "let a = []; loop { a = [a]; }";
     let deep_map = "let a = #{}; loop { a = #{a: a}; }";
     for (script, codes) in [
@@ -29,24 +32,24 @@ async fn each_ends_in_its_typed_fault() {
         ("let s = \"x\"; loop { s = `${s}${s}`; }", &["script_too_large"]),
         ("let s = \"\"; s.pad(1000000000, 'x');", &["script_too_large"]),
         ("let a = [1]; loop { a += a; }", &["script_too_large"]),
-        ("let a = []; loop { a.push(\"some text\"); }", &["script_too_large"]),
+        ("let a = []; loop { a.push(\"some text\"); }", slowly_too_large),
         ("let a = []; a.pad(1000000000, 0);", &["script_too_large"]),
         ("let b = blob(1000000000);", &["script_too_large"]),
-        ("let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }", &["script_too_large"]),
-        ("let m = #{}; let k = \"x\"; for i in 0..14 { k += k; } let i = 0; loop { m[k + i] = 1; i += 1; }", &["script_too_large"]),
-        ("let a = [0, 0]; loop { a[0] = a; }", &["script_too_large"]),
+        ("let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }", slowly_too_large),
+        ("let m = #{}; let k = \"x\"; for i in 0..14 { k += k; } let i = 0; loop { m[k + i] = 1; i += 1; }", slowly_too_large),
+        ("let a = [0, 0]; loop { a[0] = a; }", slowly_too_large),
         ("let a = [0, 0]; loop { a[0] = a; a[1] = a; }", &["script_too_large"]),
-        ("let m = #{}; loop { m.a = m; }", &["script_too_large"]),
-        (deep_data, &["script_too_large"]),
-        (deep_map, &["script_too_large"]),
+        ("let m = #{}; loop { m.a = m; }", slowly_too_large),
+        (deep_data, slowly_too_large),
+        (deep_map, slowly_too_large),
         ("let a = [1]; loop { a = [a, a]; }", &["script_too_large"]),
         ("loop { reply(\"x\") }", &["plan_too_large"]),
-        ("let a = noop(); loop { a = queue([a]) }", &["plan_too_deep", "plan_too_large", "script_too_large"]),
+        ("let a = noop(); loop { a = queue([a]) }", &["plan_too_deep"]),
         ("let s = \"x\"; for i in 0..15 { s += s; } loop { reply(s) }", &["plan_too_large"]),
         ("let a = noop(); loop { a = parallel([a, a]) }", &["plan_too_large", "script_too_large"]),
         ("let i = 0; loop { set(`k${i}`, \"some text\"); i += 1; }", &["state_too_large"]),
         ("set(\"k\", now); ", &["script_error"]),
-        ("for i in 0..9000000000000000000 {}", &["script_too_many_operations", "script_deadline"]),
+        ("let n = 0; for i in 0..9000000000000000000 { n += i % 2; }", &["script_too_many_operations", "script_deadline"]),
     ] {
         let flow = engine.compile(script).unwrap_or_else(|error| panic!("{error}\n{script}"));
         let started = Instant::now();

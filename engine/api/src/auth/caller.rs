@@ -29,10 +29,8 @@ impl Caller {
 
     /// The session with this name, if it is the caller's (admins may use all).
     pub fn session(&self, state: &ApiState, id: &SessionId) -> Result<SessionEntry, ApiError> {
-        let entry = state
-            .engine
-            .session(id)
-            .ok_or_else(|| ApiError::new(codes::SESSION_NOT_FOUND, "Session not found"))?;
+        let entry =
+            state.engine.session(id).ok_or_else(|| ApiError::new(codes::SESSION_NOT_FOUND, "Session not found"))?;
         if !self.may(&entry.owner.id) {
             return Err(ApiError::new(codes::FORBIDDEN, "this session belongs to another user"));
         }

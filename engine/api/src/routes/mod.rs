@@ -65,5 +65,8 @@ pub async fn unknown_path() -> ApiError {
 
 /// There is something at this path, but not for this method.
 pub async fn wrong_method() -> ApiError {
-    ApiError::new(codes::METHOD_NOT_ALLOWED, "this path does not take this method; the Allow header names those it takes")
+    ApiError::new(
+        codes::METHOD_NOT_ALLOWED,
+        "this path does not take this method; the Allow header names those it takes",
+    )
 }

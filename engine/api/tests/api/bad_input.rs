@@ -15,7 +15,8 @@ const JOB: &str = "job_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 /// session in both.
 fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
     let flow = json!({ "name": "f", "sessionId": "main", "on": ["message_received"], "script": "", "enabled": true });
-    let letter = json!({ "sessionId": "main", "to": "628111111111", "message": "x", "replyMessageId": "A", "presence": true });
+    let letter =
+        json!({ "sessionId": "main", "to": "628111111111", "message": "x", "replyMessageId": "A", "presence": true });
     let named = json!({ "sessionId": "main" });
     vec![
         ("GET", "/server/ping".into(), None),
@@ -78,10 +79,10 @@ fn check_refusal(answer: &Answer, what: &str) {
 }
 
 fn with_session(value: &str, session: &str) -> String {
-    value.replace("=main", &format!("={session}")).replace("/main", &format!("/{session}")).replace(
-        "\"sessionId\":\"main\"",
-        &format!("\"sessionId\":\"{session}\""),
-    )
+    value
+        .replace("=main", &format!("={session}"))
+        .replace("/main", &format!("/{session}"))
+        .replace("\"sessionId\":\"main\"", &format!("\"sessionId\":\"{session}\""))
 }
 
 #[tokio::test]
@@ -204,7 +205,9 @@ async fn ids_and_filters_of_a_wrong_shape_are_refused() {
         check_refusal(&answer, path);
         assert_eq!(answer.status.as_u16(), 400, "{path}: {}", answer.body);
     }
-    for (path, code) in [(format!("/runs/{RUN}"), 2600), (format!("/events/{EVENT}"), 2600), (format!("/jobs/{JOB}"), 7005)] {
+    for (path, code) in
+        [(format!("/runs/{RUN}"), 2600), (format!("/events/{EVENT}"), 2600), (format!("/jobs/{JOB}"), 7005)]
+    {
         assert_eq!(world.get(&path).await.codes(), (404, code));
     }
 }

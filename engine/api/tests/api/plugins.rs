@@ -1,8 +1,12 @@
-//! Uploads: what is not a plugin, and what is too large.
+//! Plugins: upload, use, remove; and what is not a plugin or is too large.
 
-use crate::world::{ALICE, Answer, World};
+use crate::world::{ADMIN, ALICE, Answer, BOB, World};
 use axum::body::Body;
 use axum::http::Request;
+use serde_json::json;
+
+/// The sample plugin that is committed beside its source.
+const ECHO: &[u8] = include_bytes!("../../../../plugins/echo/echo.wasm");
 
 async fn upload(world: &World, kind: &str, body: Vec<u8>) -> Answer {
     let request = Request::post("/api/v1/plugins").header("api-key", ALICE).header("content-type", kind);
@@ -38,8 +42,36 @@ async fn what_is_not_a_plugin_is_refused_and_nothing_is_kept() {
         assert_eq!(answer.codes(), codes, "{kind}: {}", answer.body);
     }
     assert_eq!(world.written().await, before);
-    assert_eq!(world.get("/plugins").await.body["results"], serde_json::json!([]));
+    assert_eq!(world.get("/plugins").await.body["results"], json!([]));
     assert_eq!(world.call(ALICE, "DELETE", "/plugins/echo", None).await.codes(), (404, 2600));
-    let put = world.put("/session/main/plugins/echo", serde_json::json!({ "enabled": true })).await;
+    let put = world.put("/session/main/plugins/echo", json!({ "enabled": true })).await;
     assert_eq!(put.codes(), (404, 2600));
+}
+
+#[tokio::test]
+async fn a_plugin_is_uploaded_used_by_a_session_and_removed() {
+    let world = World::new().await;
+    let uploaded = upload(&world, "application/wasm", ECHO.to_vec()).await;
+    assert_eq!(uploaded.codes(), (201, 1000), "{}", uploaded.body);
+    let plugin = &uploaded.body["result"];
+    let name = plugin["name"].as_str().unwrap();
+    assert!(plugin["size"].as_u64().unwrap() > 1_000);
+    assert_eq!(world.get("/plugins").await.body["results"][0], *plugin);
+    assert_eq!(world.call(BOB, "GET", "/plugins", None).await.body["results"], json!([]));
+
+    let path = format!("/session/main/plugins/{name}");
+    let config = json!({ "greeting": "hi" });
+    let bound = world.put(&path, json!({ "enabled": true, "config": config })).await;
+    assert_eq!(bound.codes(), (200, 1000), "{}", bound.body);
+    assert_eq!(bound.body["result"], json!({ "sessionId": "main", "plugin": name, "enabled": true, "config": config }));
+    let theirs = format!("/session/theirs/plugins/{name}");
+    assert_eq!(world.put(&theirs, json!({})).await.codes(), (403, 2201));
+    assert_eq!(world.call(BOB, "PUT", &theirs, Some(json!({}))).await.codes(), (403, 2201));
+    let large = json!({ "config": { "x": "x".repeat(100_000) } });
+    assert_eq!(world.put(&path, large).await.codes(), (400, 2002));
+
+    let delete = format!("/plugins/{name}");
+    assert_eq!(world.call(BOB, "DELETE", &delete, None).await.codes(), (403, 2201));
+    assert_eq!(world.call(ADMIN, "DELETE", &delete, None).await.codes(), (200, 1000));
+    assert_eq!(world.get("/plugins").await.body["results"], json!([]));
 }

@@ -83,7 +83,10 @@ async fn what_cannot_be_sent_is_refused_before_it_is_queued() {
         (json!({ "sessionId": "main", "to": "628111111111", "message": "" }), (400, 2001)),
         (json!({ "sessionId": "main", "to": "??", "message": "x" }), (400, 3007)),
         (json!({ "sessionId": "main", "to": ["628111111111", "??"], "message": "x" }), (400, 3007)),
-        (json!({ "sessionId": "main", "to": "628111111111", "message": "x".repeat(65_537), "presence": true }), (400, 3015)),
+        (
+            json!({ "sessionId": "main", "to": "628111111111", "message": "x".repeat(65_537), "presence": true }),
+            (400, 3015),
+        ),
         (json!({ "sessionId": "main", "to": vec!["628111111111"; 257], "message": "x" }), (400, 2002)),
         (json!({ "sessionId": "a b", "to": "628111111111", "message": "x" }), (400, 2002)),
     ] {

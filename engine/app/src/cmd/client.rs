@@ -62,7 +62,7 @@ impl Api {
     pub async fn wait_open(&self, session: &str) -> anyhow::Result<()> {
         for _ in 0..600 {
             let found = self.call(Method::GET, &format!("/session/{session}"), None).await?;
-            if found.pointer("/result/state").and_then(Value::as_str) == Some("open") {
+            if found.pointer("/result/status").and_then(Value::as_str) == Some("open") {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sandbox")]
 pub mod bench;
+pub mod health;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;

@@ -30,7 +30,7 @@ const PLUGIN: &[u8] = include_bytes!("../../../../plugins/echo/echo.wasm");
 #[derive(Args)]
 pub struct SandboxArgs {
     /// Where state is kept.
-    #[arg(long, env = "WAREST_DATA_DIR", default_value = "data/sandbox")]
+    #[arg(long, default_value = "data/sandbox")]
     data_dir: PathBuf,
     /// Address to listen on; a sandbox stays on this machine.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
@@ -65,6 +65,8 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
     };
     let control = Control::new(&base)?;
     let mut settings = Settings::from_env(args.data_dir.clone(), args.host, args.port)?;
+    // Refused here with a sentence, and again by every part that dials.
+    settings.engine.egress.check_url(&base)?;
     settings.endpoint = control.chat_endpoint()?;
     let key = match settings.admin_key.clone() {
         Some(key) => key,

@@ -139,6 +139,9 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
             break why;
         }
     };
+    // From here on it takes nothing more: a start that comes now waits for the
+    // end and makes a new supervisor, instead of finding this one.
+    session.stop.cancel();
     end(&session, last).await;
 }
 

@@ -113,6 +113,7 @@ impl KeyStores for Keys {
 /// A network, a link and its surroundings.
 pub struct World {
     pub net: SimnetHandle,
+    config: LinkConfig,
     pub link: Arc<LinkManager>,
     pub intake: Arc<Memory>,
     pub keys: Arc<Keys>,
@@ -149,11 +150,16 @@ impl World {
             failures: AtomicUsize::new(0),
         });
         let keys = Arc::new(Keys::default());
-        let link = LinkManager::new(config, keys.clone(), intake.clone(), Arc::new(SystemClock)).unwrap();
-        Self { net, link, intake, keys }
+        let link = LinkManager::new(config.clone(), keys.clone(), intake.clone(), Arc::new(SystemClock)).unwrap();
+        Self { net, config, link, intake, keys }
     }
 
-    /// Starts a session and waits for a state.
+    /// A second link over the same credentials, after the first was shut down.
+    pub fn again(&self) -> Arc<LinkManager> {
+        LinkManager::new(self.config.clone(), self.keys.clone(), self.intake.clone(), Arc::new(SystemClock)).unwrap()
+    }
+
+    /// Waits until a session is in a state.
     pub async fn until(&self, session: &SessionId, state: SessionState) -> LinkStatus {
         let mut status = self.link.status(session).expect("a started session");
         let found = tokio::time::timeout(DEADLINE, status.wait_for(|status| status.state == state)).await;

@@ -161,6 +161,8 @@ impl Deliverer {
             Answer::Refused { status } => {
                 delivery.status = Some(status);
                 delivery.due_ms = now + REFUSED_PAUSE_MS;
+                // A pause is no failed attempt: the schedule is for receivers that are down.
+                delivery.attempts -= 1;
                 self.health(target, |target| target.paused_until_ms = now + REFUSED_PAUSE_MS).await?;
                 let error = format!("the receiver answered {status}; it is paused for 15 minutes");
                 self.record(delivery, DeliveryState::Pending, Some(error), None).await

@@ -1,7 +1,7 @@
 //! One signed request to one receiver, and what its answer means.
 
 use super::sign::{SignatureLength, contract_signature, standard_signature};
-use crate::egress::EgressPolicy;
+use crate::egress::{EgressError, EgressPolicy};
 use futures::StreamExt;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub struct Letter<'a> {
 /// What came back.
 #[derive(Debug)]
 pub enum Answer {
-    /// A success; its body, within bounds.
+    /// A success; its body, cut one byte past [`ANSWER_BYTES`].
     Accepted {
         /// HTTP status.
         status: u16,
@@ -125,7 +125,10 @@ impl Poster {
             request = request.timeout(timeout);
         }
         match request.body(body).send().await {
-            Err(error) => Answer::Later { status: None, error: chain(&error), after: None },
+            Err(error) => match refused(&error) {
+                Some(refused) => Answer::Never { status: None, error: refused.to_string() },
+                None => Answer::Later { status: None, error: chain(&error), after: None },
+            },
             Ok(response) => read(response).await,
         }
     }
@@ -149,15 +152,30 @@ async fn read(response: reqwest::Response) -> Answer {
     let mut stream = response.bytes_stream();
     while let Some(chunk) = stream.next().await {
         match chunk {
-            Ok(chunk) if body.len() + chunk.len() <= ANSWER_BYTES => body.extend_from_slice(&chunk),
-            Ok(_) => {
-                let error = format!("the answer is larger than {ANSWER_BYTES} bytes");
-                return Answer::Never { status: Some(code), error };
+            Ok(chunk) => {
+                // One byte past the bound is enough to see that it is too large.
+                let room = (ANSWER_BYTES + 1).saturating_sub(body.len());
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if body.len() > ANSWER_BYTES {
+                    break;
+                }
             }
             Err(error) => return Answer::Later { status: Some(code), error: chain(&error), after: None },
         }
     }
     Answer::Accepted { status: code, body }
+}
+
+/// The policy's refusal, if that is why there was no connection.
+fn refused(error: &reqwest::Error) -> Option<EgressError> {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(refused) = inner.downcast_ref::<EgressError>() {
+            return Some(refused.clone());
+        }
+        source = inner.source();
+    }
+    None
 }
 
 /// Labels may hold anything; headers may not.

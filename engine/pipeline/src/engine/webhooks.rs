@@ -55,12 +55,14 @@ impl Engine {
             return Err(EngineError::Invalid(format!("a session may have {TARGETS} webhook URLs")));
         }
         check_secret(secret.as_deref())?;
-        for url in urls {
+        // A URL that a 404 emptied stays empty, and keeps its secret.
+        let live = || urls.iter().filter(|url| !url.is_empty());
+        for url in live() {
             self.check_webhook_url(url)?;
         }
         let secret = secret.unwrap_or_else(new_secret);
         if preflight {
-            for url in urls {
+            for url in live() {
                 let result = self.preflight(entry, url, &secret).await;
                 if !result.ok {
                     let why = result.error.unwrap_or_else(|| format!("status {:?}", result.status));

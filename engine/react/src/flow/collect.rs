@@ -15,7 +15,7 @@ use super::value::too_large;
 use rhai::{Dynamic, Map};
 use std::collections::BTreeMap;
 use warest_model::fault::Fault;
-use warest_model::limits::{PLAN_BYTES, PLAN_NODES};
+use warest_model::limits::{PLAN_BYTES, PLAN_DEPTH, PLAN_NODES};
 
 /// The field that holds an action's number. It never leaves this module's maps.
 const NUMBER: &str = "$number";
@@ -25,7 +25,11 @@ const NUMBER: &str = "$number";
 pub(super) struct Collector {
     /// By number, which is the order in which they were said.
     said: BTreeMap<i64, Map>,
-    next: i64,
+    /// How deeply each action said so far nests, by number.
+    depths: Vec<usize>,
+    /// The deepest of those taken since the last one was said: they become its
+    /// children.
+    taken: usize,
     bytes: usize,
 }
 
@@ -39,14 +43,18 @@ impl Collector {
         if self.bytes > PLAN_BYTES {
             return Err(stop(too_large()));
         }
-        if self.said.len() >= PLAN_NODES || self.next >= 4 * PLAN_NODES as i64 {
+        let depth = std::mem::take(&mut self.taken) + 1;
+        if depth > PLAN_DEPTH + 1 {
+            return Err(stop(Fault::fail("plan_too_deep", "nested too deeply; flatten queues and branches")));
+        }
+        if self.said.len() >= PLAN_NODES || self.depths.len() >= 4 * PLAN_NODES {
             return Err(stop(Fault::fail(
                 "plan_too_large",
                 format!("a plan may have {PLAN_NODES} nodes; split the work over several events"),
             )));
         }
-        let number = self.next;
-        self.next += 1;
+        let number = self.depths.len() as i64;
+        self.depths.push(depth);
         self.said.insert(number, action.clone());
         action.insert(NUMBER.into(), number.into());
         Ok(action.into())
@@ -60,6 +68,8 @@ impl Collector {
             .ok_or_else(|| wrong(format!("an action was expected, not a {kind}; see `action(#{{…}})`")))?;
         if let Some(number) = action.remove(NUMBER).and_then(|number| number.as_int().ok()) {
             self.said.remove(&number);
+            let depth = usize::try_from(number).ok().and_then(|number| self.depths.get(number));
+            self.taken = self.taken.max(depth.copied().unwrap_or(0));
         }
         Ok(action)
     }

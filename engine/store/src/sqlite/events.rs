@@ -94,16 +94,19 @@ impl EventLog for SqliteStore {
     async fn owed_reactors(&self) -> Result<Vec<ReactorRef>> {
         // Steps from one name to the next in the index, however much is owed.
         let rows = sqlx::query(
-            "WITH RECURSIVE owed (name) AS (
+            "WITH RECURSIVE owed (owed_to) AS (
                  SELECT min(reactor) FROM dispatches
                  UNION ALL
-                 SELECT (SELECT min(reactor) FROM dispatches WHERE reactor > name) FROM owed WHERE name IS NOT NULL
+                 SELECT (SELECT min(reactor) FROM dispatches WHERE reactor > owed.owed_to)
+                 FROM owed WHERE owed.owed_to IS NOT NULL
              )
-             SELECT name FROM owed WHERE name IS NOT NULL",
+             SELECT owed_to FROM owed WHERE owed_to IS NOT NULL",
         )
         .fetch_all(self.readers())
         .await?;
-        all(rows, |row| ReactorRef::try_from(text(row, "name")?.to_owned()).map_err(|error| corrupt("dispatch", error)))
+        all(rows, |row| {
+            ReactorRef::try_from(text(row, "owed_to")?.to_owned()).map_err(|error| corrupt("dispatch", error))
+        })
     }
 
     async fn decide(&self, dispatch: &Dispatch, decision: Decision) -> Result<()> {

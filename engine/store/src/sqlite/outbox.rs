@@ -39,17 +39,17 @@ impl Outbox for SqliteStore {
     async fn owed_targets(&self) -> Result<Vec<TargetId>> {
         // Steps from one target to the next in the index, however much is owed.
         let rows = sqlx::query(
-            "WITH RECURSIVE owed (id) AS (
+            "WITH RECURSIVE owed (owed_to) AS (
                  SELECT min(target) FROM deliveries WHERE state = 'pending'
                  UNION ALL
-                 SELECT (SELECT min(target) FROM deliveries WHERE state = 'pending' AND target > id)
-                 FROM owed WHERE id IS NOT NULL
+                 SELECT (SELECT min(target) FROM deliveries WHERE state = 'pending' AND target > owed.owed_to)
+                 FROM owed WHERE owed.owed_to IS NOT NULL
              )
-             SELECT id FROM owed WHERE id IS NOT NULL",
+             SELECT owed_to FROM owed WHERE owed_to IS NOT NULL",
         )
         .fetch_all(self.readers())
         .await?;
-        all(rows, |row| parse(WHAT, text(row, "id")?))
+        all(rows, |row| parse(WHAT, text(row, "owed_to")?))
     }
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {

@@ -154,9 +154,9 @@ async fn run_group(connection: &mut SqliteConnection, group: &mut [Box<dyn Work>
         }
         statement(connection, "RELEASE piece").await?;
     }
-    fail::fail_point!("store.commit.before");
+    fail::fail_point!("store.commit.before", |_| std::process::abort());
     statement(connection, "COMMIT").await?;
-    fail::fail_point!("store.commit.after");
+    fail::fail_point!("store.commit.after", |_| std::process::abort());
     Ok(())
 }
 

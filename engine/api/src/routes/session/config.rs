@@ -64,8 +64,5 @@ fn checked(state: &ApiState, urls: Vec<String>) -> Result<Vec<String>, ApiError>
 
 /// Refuses a URL that could never be delivered to.
 pub fn check_url(state: &ApiState, url: &str) -> Result<(), ApiError> {
-    state
-        .engine
-        .check_webhook_url(url)
-        .map_err(|error| ApiError::new(codes::WEBHOOK_INVALID_URL, error.to_string()))
+    state.engine.check_webhook_url(url).map_err(|error| ApiError::new(codes::WEBHOOK_INVALID_URL, error.to_string()))
 }

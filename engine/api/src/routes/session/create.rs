@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 use warest_model::id::SessionId;
 use warest_model::session::SessionState;
+use warest_pipeline::EngineError;
 use warest_pipeline::directory::SessionEntry;
 use warest_pipeline::engine::NewSession;
-use warest_pipeline::EngineError;
 
 /// Which session.
 #[derive(Debug, Default, Deserialize)]
