@@ -72,8 +72,8 @@ pub async fn eventually<T, F: Future<Output = anyhow::Result<Option<T>>>>(
 impl Network {
     /// Adds a phone.
     pub async fn phone(&self, phone: &str) -> anyhow::Result<()> {
-        let made = call(Method::POST, &format!("{}/phones", self.url), Some(json!({"phone": phone, "name": phone})));
-        let made = made.await?;
+        let url = format!("{}/phones", self.url);
+        let made = call(Method::POST, &url, Some(json!({"phone": phone, "name": phone}))).await?;
         if made.status >= 300 {
             bail!("adding phone {phone}: {made:?}");
         }

@@ -6,7 +6,7 @@ use warest_model::clock::{Clock, SystemClock};
 use warest_model::id::UserId;
 use warest_model::user::User;
 use warest_store::secret::api_key_hash;
-use warest_store::{Registry, Store};
+use warest_store::Store;
 
 /// Shortest administrator's key that is taken.
 const KEY_CHARS: usize = 12;

@@ -5,7 +5,7 @@ use super::*;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tokio_util::task::TaskTracker;
-use warest_model::clock::SystemClock;
+use warest_model::clock::{Clock, SystemClock};
 
 #[derive(Clone)]
 struct Line {

@@ -22,12 +22,7 @@ const FILL_BYTES: usize = 32 << 20;
 /// # Errors
 /// `answer_invalid` and `answer_too_large`, `plan_too_large`, `plan_too_deep`,
 /// and the faults of actions.
-pub fn parse_answer(
-    body: &[u8],
-    scope: &Value,
-    context: &ActionContext,
-    default_delay_ms: u64,
-) -> Result<Plan, Fault> {
+pub fn parse_answer(body: &[u8], scope: &Value, context: &ActionContext, default_delay_ms: u64) -> Result<Plan, Fault> {
     if body.len() > ANSWER_BYTES {
         return Err(Fault::fail("answer_too_large", format!("an answer may have {ANSWER_BYTES} bytes")));
     }
@@ -36,18 +31,17 @@ pub fn parse_answer(
     };
     let pause_ms = match answer.get("delayMs") {
         None | Some(Value::Null) => default_delay_ms,
-        Some(value) => pause(value)
-            .ok_or_else(|| invalid("`delayMs` takes a number of milliseconds, up to 30 days"))?,
+        Some(value) => {
+            pause(value).ok_or_else(|| invalid("`delayMs` takes a number of milliseconds, up to 30 days"))?
+        }
     };
     let mut actions = answer.remove("actions").unwrap_or_default();
     if !matches!(actions, Value::Null | Value::Array(_)) {
         return Err(invalid("`actions` takes a list"));
     }
-    let placeholders = placeholders(&actions);
-    if placeholders > 0 {
+    if let Some(mut left) = FILL_BYTES.checked_div(placeholders(&actions)) {
         let scope = merged(scope);
         // Before anything is filled in: a short answer may name a long text often.
-        let mut left = FILL_BYTES / placeholders;
         if !fits(&scope, &mut left) {
             return Err(too_large());
         }
@@ -104,10 +98,7 @@ fn fits(value: &Value, left: &mut usize) -> bool {
 }
 
 fn too_large() -> Fault {
-    Fault::fail(
-        "plan_too_large",
-        format!("an answer may have {PLAN_BYTES} bytes once its placeholders are filled in"),
-    )
+    Fault::fail("plan_too_large", format!("an answer may have {PLAN_BYTES} bytes once its placeholders are filled in"))
 }
 
 fn invalid(message: &str) -> Fault {

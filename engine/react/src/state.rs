@@ -86,10 +86,7 @@ mod tests {
         assert_eq!((state.get("a"), state.get("b"), state.get("c")), (None, Some("2"), Some("3")));
         assert_eq!(
             state.into_writes(),
-            [
-                StateWrite { key: "a".into(), value: None },
-                StateWrite { key: "c".into(), value: Some("3".into()) }
-            ]
+            [StateWrite { key: "a".into(), value: None }, StateWrite { key: "c".into(), value: Some("3".into()) }]
         );
     }
 

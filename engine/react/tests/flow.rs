@@ -57,17 +57,17 @@ async fn each_function_says_its_action() {
         (r#"presence("paused", chat)"#, effect(json!({"type": "presence", "state": "paused"}))),
         ("delay(7200000)", json!([{"node": "delay", "ms": 7_200_000}])),
         ("noop()", json!([{"node": "noop"}])),
-        (r#"queue([reply("a"), reply("b")])"#, json!([{"node": "queue", "delay_ms": 0, "items": [text("a"), text("b")]}])),
+        (
+            r#"queue([reply("a"), reply("b")])"#,
+            json!([{"node": "queue", "delay_ms": 0, "items": [text("a"), text("b")]}]),
+        ),
         (r#"queue(50, [reply("a")])"#, json!([{"node": "queue", "delay_ms": 50, "items": [text("a")]}])),
         (r#"parallel([reply("a"), noop()])"#, json!([{"node": "parallel", "items": [text("a"), {"node": "noop"}]}])),
         (
             r#"when(text == "ping", [reply("a")], [reply("b")])"#,
             json!([{"node": "when", "cond": true, "then": [text("a")], "otherwise": [text("b")]}]),
         ),
-        (
-            r#"when("no", reply("a"))"#,
-            json!([{"node": "when", "cond": false, "then": [text("a")], "otherwise": []}]),
-        ),
+        (r#"when("no", reply("a"))"#, json!([{"node": "when", "cond": false, "then": [text("a")], "otherwise": []}])),
         (
             r#"retry(#{attempts: 5, delay_ms: 20}, reply("a"), [reply("b")])"#,
             json!([{"node": "retry", "attempts": 5, "delay_ms": 20, "item": text("a"), "on_fail": [text("b")]}]),

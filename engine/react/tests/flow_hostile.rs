@@ -36,7 +36,10 @@ async fn each_ends_in_its_typed_fault() {
         ("let a = []; a.pad(1000000000, 0);", &["script_too_large"]),
         ("let b = blob(1000000000);", &["script_too_large"]),
         ("let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }", slowly_too_large),
-        ("let m = #{}; let k = \"x\"; for i in 0..14 { k += k; } let i = 0; loop { m[k + i] = 1; i += 1; }", slowly_too_large),
+        (
+            "let m = #{}; let k = \"x\"; for i in 0..14 { k += k; } let i = 0; loop { m[k + i] = 1; i += 1; }",
+            slowly_too_large,
+        ),
         ("let a = [0, 0]; loop { a[0] = a; }", slowly_too_large),
         ("let a = [0, 0]; loop { a[0] = a; a[1] = a; }", &["script_too_large"]),
         ("let m = #{}; loop { m.a = m; }", slowly_too_large),
@@ -49,7 +52,10 @@ async fn each_ends_in_its_typed_fault() {
         ("let a = noop(); loop { a = parallel([a, a]) }", &["plan_too_large", "script_too_large"]),
         ("let i = 0; loop { set(`k${i}`, \"some text\"); i += 1; }", &["state_too_large"]),
         ("set(\"k\", now); ", &["script_error"]),
-        ("let n = 0; for i in 0..9000000000000000000 { n += i % 2; }", &["script_too_many_operations", "script_deadline"]),
+        (
+            "let n = 0; for i in 0..9000000000000000000 { n += i % 2; }",
+            &["script_too_many_operations", "script_deadline"],
+        ),
     ] {
         let flow = engine.compile(script).unwrap_or_else(|error| panic!("{error}\n{script}"));
         let started = Instant::now();

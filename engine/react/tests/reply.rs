@@ -31,14 +31,17 @@ fn the_seeds_example_answer_becomes_a_plan() {
     .unwrap();
     assert_eq!(plan.pause_ms, 800);
     assert_eq!(plan.nodes.len(), 3);
-    assert!(matches!(&plan.nodes[0], Node::Effect { effect: Effect::Read { keys } } if keys[0].id == "3EB0EC4ED6916F3F123"));
+    assert!(
+        matches!(&plan.nodes[0], Node::Effect { effect: Effect::Read { keys } } if keys[0].id == "3EB0EC4ED6916F3F123")
+    );
     assert!(matches!(&plan.nodes[1], Node::Queue { items, .. } if items[1] == Node::Delay { ms: 1_200 }));
     assert!(matches!(&plan.nodes[2], Node::Effect { effect: Effect::Text { to, .. } } if to.to_string() == CHAT));
 }
 
 #[test]
 fn an_answer_without_wishes_is_an_empty_plan() {
-    for body in ["", "OK", "<html>", "null", "[]", "3", "\"actions\"", "{}", r#"{"ok": true}"#, r#"{"actions": null}"#] {
+    for body in ["", "OK", "<html>", "null", "[]", "3", "\"actions\"", "{}", r#"{"ok": true}"#, r#"{"actions": null}"#]
+    {
         let plan = parse(body).unwrap();
         assert!(plan.is_empty(), "{body}");
         assert_eq!(plan.pause_ms, 1_200, "{body}");
@@ -55,7 +58,10 @@ fn an_answer_that_is_wrong_is_a_fault() {
         (r#"{"delayMs": -1}"#.into(), "answer_invalid"),
         (r#"{"actions": [{"type": "teleport"}]}"#.into(), "action_unknown"),
         (json!({"actions": vec![json!({"type": "noop"}); 1_001]}).to_string(), "plan_too_large"),
-        (json!({"actions": [{"act": "queue", "items": vec![json!({"type": "noop"}); 1_001]}]}).to_string(), "plan_too_large"),
+        (
+            json!({"actions": [{"act": "queue", "items": vec![json!({"type": "noop"}); 1_001]}]}).to_string(),
+            "plan_too_large",
+        ),
         (" ".repeat((1 << 20) + 1), "answer_too_large"),
     ] {
         assert_eq!(parse(&body).unwrap_err().code, code, "{}", &body[..body.len().min(80)]);

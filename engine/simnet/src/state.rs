@@ -218,7 +218,7 @@ pub(crate) async fn save(net: &Network, path: &Path) -> Result<(), SimnetError> 
     };
     let path = path.to_owned();
     let written = tokio::task::spawn_blocking(move || write(&path, &saved)).await;
-    written.unwrap_or_else(|_| Err(SimnetError::Stopping))
+    written.unwrap_or(Err(SimnetError::Stopping))
 }
 
 fn write(path: &Path, saved: &SavedNetwork) -> Result<(), SimnetError> {

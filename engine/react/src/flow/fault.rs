@@ -43,10 +43,9 @@ pub(super) fn fault_of(error: &EvalAltResult) -> Fault {
             "script_too_many_operations",
             format!("{place}the script did more operations than it may; look for an endless loop"),
         ),
-        EvalAltResult::ErrorStackOverflow(_) => Fault::fail(
-            "script_too_deep",
-            format!("{place}functions call each other too deeply; use a loop instead"),
-        ),
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Fault::fail("script_too_deep", format!("{place}functions call each other too deeply; use a loop instead"))
+        }
         EvalAltResult::ErrorDataTooLarge(what, _) => too_large(&format!("{what} is past its limit")),
         EvalAltResult::ErrorTooManyVariables(_) => too_large("too many variables at once"),
         other => {

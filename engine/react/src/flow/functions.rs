@@ -57,9 +57,8 @@ fn controls(module: &mut Module) {
         let key = Run::with(&call, |run| run.key())?;
         say(&call, "act", "read", [("key", key)])
     });
-    module.set_native_fn("read", |call: Call<'_>, keys: Dynamic| -> Made {
-        say(&call, "act", "read", [("keys", keys)])
-    });
+    module
+        .set_native_fn("read", |call: Call<'_>, keys: Dynamic| -> Made { say(&call, "act", "read", [("keys", keys)]) });
     module.set_native_fn("typing", |call: Call<'_>, ms: INT| -> Made {
         say(&call, "act", "typing", [("ms", ms.into())])
     });
@@ -72,9 +71,8 @@ fn controls(module: &mut Module) {
     module.set_native_fn("presence", |call: Call<'_>, state: Dynamic, to: Dynamic| -> Made {
         say(&call, "act", "presence", [("state", state), ("to", to)])
     });
-    module.set_native_fn("delay", |call: Call<'_>, ms: INT| -> Made {
-        say(&call, "act", "delay", [("ms", ms.into())])
-    });
+    module
+        .set_native_fn("delay", |call: Call<'_>, ms: INT| -> Made { say(&call, "act", "delay", [("ms", ms.into())]) });
 }
 
 fn flow(module: &mut Module) {

@@ -20,11 +20,7 @@ pub(super) struct Language {
 
 impl Language {
     pub(super) fn new(limits: FlowLimits) -> Arc<Self> {
-        Arc::new(Self {
-            limits,
-            standard: StandardPackage::new().as_shared_module(),
-            ours: functions::module().into(),
-        })
+        Arc::new(Self { limits, standard: StandardPackage::new().as_shared_module(), ours: functions::module().into() })
     }
 
     pub(super) fn limits(&self) -> &FlowLimits {

@@ -208,8 +208,8 @@ impl Reactor for CompiledFlow {
             drop((turn, thread));
             let _ = answer.send(plan);
         });
-        answered.await.unwrap_or_else(|_| {
-            Err(Fault::fail("script_error", "the interpreter failed on this script; simplify it"))
-        })
+        answered
+            .await
+            .unwrap_or_else(|_| Err(Fault::fail("script_error", "the interpreter failed on this script; simplify it")))
     }
 }

@@ -92,8 +92,7 @@ pub(super) fn run(language: &Language, script: &AST, input: Input) -> Result<Pla
     let started = Instant::now();
     let limit = language.limits().deadline;
     engine.on_progress(move |operations| {
-        (operations % CLOCK_EVERY == 0 && started.elapsed() > limit)
-            .then(|| Dynamic::from(deadline(limit.as_millis())))
+        (operations % CLOCK_EVERY == 0 && started.elapsed() > limit).then(|| Dynamic::from(deadline(limit.as_millis())))
     });
     let printed = Arc::new(AtomicU32::new(0));
     let lines = Arc::clone(&printed);
@@ -106,9 +105,7 @@ pub(super) fn run(language: &Language, script: &AST, input: Input) -> Result<Pla
         scope.push_constant_dynamic(*name, value.clone());
     }
     watch(&mut engine, language.limits().clone(), seen);
-    let last = engine
-        .eval_ast_with_scope::<Dynamic>(&mut scope, script)
-        .map_err(|error| fault_of(&error))?;
+    let last = engine.eval_ast_with_scope::<Dynamic>(&mut scope, script).map_err(|error| fault_of(&error))?;
 
     let run = shared.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Run { plan, state, .. }) = run else {

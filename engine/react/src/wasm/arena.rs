@@ -96,9 +96,8 @@ fn key(key: MessageKey) -> Value {
 
 /// What a node takes up: its strings, its indices, and itself.
 fn bytes(node: &Node) -> usize {
-    let key = |key: &MessageKey| {
-        32 + key.remote_jid.len() + key.id.len() + key.participant.as_ref().map_or(0, String::len)
-    };
+    let key =
+        |key: &MessageKey| 32 + key.remote_jid.len() + key.id.len() + key.participant.as_ref().map_or(0, String::len);
     let texts = |texts: &[String]| texts.iter().map(|text| text.len() + 2).sum::<usize>();
     let option = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     16 + match node {

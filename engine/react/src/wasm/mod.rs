@@ -54,12 +54,7 @@ pub struct PluginLimits {
 
 impl Default for PluginLimits {
     fn default() -> Self {
-        Self {
-            deadline: Duration::from_millis(500),
-            memory_bytes: 64 << 20,
-            instances: 64,
-            instances_per_plugin: 8,
-        }
+        Self { deadline: Duration::from_millis(500), memory_bytes: 64 << 20, instances: 64, instances_per_plugin: 8 }
     }
 }
 

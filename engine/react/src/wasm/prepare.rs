@@ -45,6 +45,8 @@ fn componentise(module: &[u8]) -> Result<Vec<u8>, Fault> {
 fn not_a_component(why: &str) -> Fault {
     Fault::fail(
         "plugin_not_a_component",
-        format!("{why}; build it with the SDK in `plugins/sdk` or any tool that makes components of `warest:plugin@0.1.0`"),
+        format!(
+            "{why}; build it with the SDK in `plugins/sdk` or any tool that makes components of `warest:plugin@0.1.0`"
+        ),
     )
 }

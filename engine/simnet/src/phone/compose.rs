@@ -138,24 +138,17 @@ pub(crate) async fn share_app_state(
             r#type: Some(message::protocol_message::Type::APP_STATE_SYNC_KEY_SHARE),
             app_state_sync_key_share: MessageField::some(message::AppStateSyncKeyShare {
                 keys: vec![message::AppStateSyncKey {
-                    key_id: MessageField::some(message::AppStateSyncKeyId {
-                        key_id: Some(APP_STATE_KEY_ID.to_vec()),
-                        ..Default::default()
-                    }),
+                    key_id: MessageField::some(message::AppStateSyncKeyId { key_id: Some(APP_STATE_KEY_ID.to_vec()) }),
                     key_data: MessageField::some(message::AppStateSyncKeyData {
                         key_data: Some(app_state_key(account).to_vec()),
                         fingerprint: MessageField::some(message::AppStateSyncKeyFingerprint {
                             raw_id: Some(account.raw_id),
                             current_index: Some(0),
                             device_indexes: vec![0],
-                            ..Default::default()
                         }),
                         timestamp: Some(i64::try_from(now()).unwrap_or(i64::MAX)),
-                        ..Default::default()
                     }),
-                    ..Default::default()
                 }],
-                ..Default::default()
             }),
             ..Default::default()
         }),

@@ -64,7 +64,6 @@ pub(crate) fn sign_companion(
         key_index: Some(key_index),
         account_type: Some(ADVEncryptionType::E2EE),
         device_type: Some(ADVEncryptionType::E2EE),
-        ..Default::default()
     }
     .encode_to_vec();
     let signature = own
@@ -85,7 +84,6 @@ pub(crate) fn sign_companion(
         details: Some(signed),
         hmac: Some(mac.finalize().into_bytes().to_vec()),
         account_type: Some(ADVEncryptionType::E2EE),
-        ..Default::default()
     }
     .encode_to_vec())
 }
@@ -101,7 +99,6 @@ pub(crate) fn key_index_list(account: &Account, chance: &Chance) -> Option<(u64,
         current_index: indexes.last().copied(),
         valid_indexes: indexes,
         account_type: Some(ADVEncryptionType::E2EE),
-        ..Default::default()
     }
     .encode_to_vec();
     let own = &account.primary.identity;
@@ -110,7 +107,6 @@ pub(crate) fn key_index_list(account: &Account, chance: &Chance) -> Option<(u64,
         details: Some(details),
         account_signature: Some(signature.to_vec()),
         account_signature_key: Some(own.public().to_vec()),
-        ..Default::default()
     };
     Some((timestamp, list.encode_to_vec()))
 }

@@ -278,7 +278,7 @@ impl IdentityKeyStore for Identities {
     }
 
     async fn save_identity(&mut self, address: &ProtocolAddress, identity: &IdentityKey) -> Result<IdentityChange> {
-        Ok(match self.known.insert(address.clone(), identity.clone()) {
+        Ok(match self.known.insert(address.clone(), *identity) {
             Some(old) if old != *identity => IdentityChange::ReplacedExisting,
             _ => IdentityChange::NewOrUnchanged,
         })
@@ -294,7 +294,7 @@ impl IdentityKeyStore for Identities {
     }
 
     async fn get_identity(&self, address: &ProtocolAddress) -> Result<Option<IdentityKey>> {
-        Ok(self.known.get(address).cloned())
+        Ok(self.known.get(address).copied())
     }
 }
 

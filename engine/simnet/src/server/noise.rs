@@ -55,7 +55,6 @@ impl Authority {
                 key: Some(subject.public_key.public_key_bytes().to_vec()),
                 not_before: Some(now() - YEAR),
                 not_after: Some(now() + 10 * YEAR),
-                ..Default::default()
             }
             .encode_to_vec();
             let signature = issuer
@@ -65,13 +64,11 @@ impl Authority {
             Ok::<_, NoiseError>(cert_chain::NoiseCertificate {
                 details: Some(details),
                 signature: Some(signature.to_vec()),
-                ..Default::default()
             })
         };
         let chain = wa::CertChain {
             leaf: MessageField::some(certify(&intermediate, 2, 1, &leaf)?),
             intermediate: MessageField::some(certify(&root, 1, 0, &intermediate)?),
-            ..Default::default()
         }
         .encode_to_vec();
         Ok(Self { root, intermediate, leaf, chain })

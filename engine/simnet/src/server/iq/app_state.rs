@@ -87,8 +87,7 @@ fn collection(collections: &mut Collections, asked: &Node, changed: &mut Vec<(St
 /// The patch with its version filled in, as the server does.
 fn numbered(patch: &[u8], version: u64) -> Option<Vec<u8>> {
     let mut patch = waproto::codec::syncd_patch_decode(patch).ok()?;
-    patch.version =
-        MessageField::some(waproto::whatsapp::SyncdVersion { version: Some(version), ..Default::default() });
+    patch.version = MessageField::some(waproto::whatsapp::SyncdVersion { version: Some(version) });
     Some(patch.encode_to_vec())
 }
 
