@@ -23,6 +23,7 @@ fn packages(options: &[&str]) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--format-version=1", "--offline"]).args(options);
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     metadata["packages"].as_array().unwrap().clone()
 }
@@ -59,6 +60,7 @@ const LICENCES: &[&str] = &[
     "MIT",
     "MIT-0",
     "MPL-2.0",
+    "MPL-2.0+",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
@@ -66,7 +68,7 @@ const LICENCES: &[&str] = &[
 
 #[test]
 fn every_dependency_has_a_licence_that_fits() {
-    for package in packages(&[]) {
+    for package in packages(&["--filter-platform", "x86_64-unknown-linux-gnu"]) {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
         // Every `AND` part needs an `OR` part that fits.

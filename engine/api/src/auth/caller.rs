@@ -6,7 +6,7 @@ use crate::state::ApiState;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use warest_model::clock::Millis;
 use warest_model::id::{SessionId, UserId};
 use warest_model::user::User;
@@ -18,7 +18,7 @@ pub struct Caller {
     /// The user.
     pub user: User,
     /// Label of the session that the request is about.
-    label: Arc<OnceLock<String>>,
+    label: Arc<Mutex<Option<String>>>,
 }
 
 impl Caller {
@@ -62,8 +62,8 @@ impl Caller {
 
     /// Notes which session the request is about.
     pub fn about(&self, entry: &SessionEntry) {
-        // The first session named is the one; a request is about one only.
-        let _ = self.label.set(entry.session.label.clone());
+        // A request is about one session; what is noted last is how it stands now.
+        *self.label.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry.session.label.clone());
     }
 
     /// Adds the headers that name the caller and the session.
@@ -75,7 +75,7 @@ impl Caller {
         };
         put("x-warest-registry", self.user.id.as_str());
         put("x-warest-username", &self.user.username);
-        if let Some(label) = self.label.get() {
+        if let Some(label) = self.label.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
             put("x-warest-label", label);
         }
     }

@@ -72,6 +72,10 @@ pub fn content_type(headers: &HeaderMap) -> String {
 
 /// Reads a JSON object.
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // Fields that nobody reads are skipped unseen; the whole body is text all the same.
+    if std::str::from_utf8(body).is_err() {
+        return Err(ApiError::new(codes::MALFORMED_JSON, "the body is not UTF-8; JSON is always UTF-8"));
+    }
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         None => return Err(ApiError::new(codes::MALFORMED_JSON, "the body is empty; send a JSON object")),

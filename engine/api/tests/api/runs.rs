@@ -103,7 +103,7 @@ async fn events_are_listed_newest_first_with_filters() {
     let all = world.get("/events?event=message_received").await.body["results"].clone();
     assert_eq!((all.as_array().unwrap().len(), &all[0]["data"]["text"]), (2, &"628222222222".into()));
     assert_eq!((&all[0]["event"], &all[0]["sessionId"]), (&"message_received".into(), &"main".into()));
-    let one = world.get("/events?sessionId=main&chat=%2B62%20811-1111-1111").await;
+    let one = world.get("/events?sessionId=main&chat=%2B62%20811-1111-111").await;
     assert_eq!(one.body["results"].as_array().unwrap().len(), 1);
     let path = format!("/events/{}", all[0]["id"].as_str().unwrap());
     assert_eq!(world.get(&path).await.body["result"], all[0]);

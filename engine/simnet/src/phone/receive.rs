@@ -201,7 +201,21 @@ fn bundle_in(stanza: &Node) -> Option<Bundle> {
 
 /// The decrypted protobuf as JSON.
 pub(crate) fn as_json(message: &wa::Message) -> serde_json::Value {
-    serde_json::to_value(message).unwrap_or_default()
+    let mut json = serde_json::to_value(message).unwrap_or_default();
+    drop_unset(&mut json);
+    json
+}
+
+/// Takes out the fields that are not set: a message type has a hundred of them.
+fn drop_unset(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null() && field.as_array().is_none_or(|list| !list.is_empty()));
+            fields.values_mut().for_each(drop_unset);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_unset),
+        _ => {}
+    }
 }
 
 /// What a message is, and its text.
