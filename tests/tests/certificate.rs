@@ -4,8 +4,8 @@
 
 use reqwest::Method;
 use serde_json::json;
-use std::process::{Command, Stdio};
 use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use warest_tests::{Engine, EngineOptions, KEY, Network, binary, call, eventually};
 

@@ -59,15 +59,18 @@ async fn ping_latency(network: &Network, tag: &str, count: usize) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_guests_fail_alone_and_with_a_fault_that_says_why() {
     let (network, _folder, engine) = stage().await;
-    for text in
-        ["!loop", "!allocate", "!trap", "!huge", "script loop", "script recurse", "script grow"]
-    {
+    for text in ["!loop", "!allocate", "!trap", "!huge", "script loop", "script recurse", "script grow"] {
         network.say(MALLORY, BOT, text).await.unwrap();
     }
     let calm = ping_latency(&network, "a", 5).await;
     let expected = [
-        "guest_deadline", "guest_memory", "guest_trap", "plan_too_large", "script_too_many_operations",
-        "script_too_deep", "script_too_large",
+        "guest_deadline",
+        "guest_memory",
+        "guest_trap",
+        "plan_too_large",
+        "script_too_many_operations",
+        "script_too_deep",
+        "script_too_large",
     ];
     let found = eventually("every fault", || async {
         let found = faults(&engine).await;

@@ -17,7 +17,8 @@ impl Sandbox {
     fn start(data_dir: &Path) -> Self {
         let mut command = Command::new(binary("WAREST_BIN").unwrap());
         command.args(["sandbox", "--simnet-port", "0"]).arg("--data-dir").arg(data_dir);
-        let mut child = command.env("PORT", "0").env_remove("WAREST_ADMIN_APIKEY").stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.env("PORT", "0").env_remove("WAREST_ADMIN_APIKEY").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines, seen: Vec::new() }
     }

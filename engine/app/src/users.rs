@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use warest_model::clock::{Clock, SystemClock};
 use warest_model::id::UserId;
 use warest_model::user::User;
-use warest_store::secret::api_key_hash;
 use warest_store::Store;
+use warest_store::secret::api_key_hash;
 
 /// Shortest administrator's key that is taken.
 const KEY_CHARS: usize = 12;

@@ -80,7 +80,9 @@ impl Reader<'_> {
             other if UNSUPPORTED.contains(&other) => Err(wrong(
                 "action_unsupported",
                 path,
-                &format!("the action `{other}` is not built yet; supported are text, react, read, typing, presence, delay, noop, queue, parallel, when, retry"),
+                &format!(
+                    "the action `{other}` is not built yet; supported are text, react, read, typing, presence, delay, noop, queue, parallel, when, retry"
+                ),
             )),
             other => Err(wrong(
                 "action_unknown",
@@ -161,11 +163,9 @@ impl Reader<'_> {
     }
 
     fn presence(&self, fields: &Fields, path: &Path) -> Result<Node, Fault> {
-        let state = text_of(fields, &["state", "status"])
-            .and_then(|name| presence_state(&name))
-            .ok_or_else(|| {
-                wrong("presence_invalid", path, "`state` is one of available, unavailable, composing, recording, paused")
-            })?;
+        let state = text_of(fields, &["state", "status"]).and_then(|name| presence_state(&name)).ok_or_else(|| {
+            wrong("presence_invalid", path, "`state` is one of available, unavailable, composing, recording, paused")
+        })?;
         let named = first(fields, RECIPIENT).is_some();
         let in_chat = matches!(state, PresenceState::Composing | PresenceState::Recording | PresenceState::Paused);
         let to = if named || in_chat { Some(self.chat(fields, path)?) } else { None };
@@ -193,11 +193,7 @@ impl Reader<'_> {
             .ok_or_else(|| wrong("retry_item_missing", path, "`retry` needs `item`"))?;
         let attempts = number(fields, path, &["attempts", "times"])?.unwrap_or(3.0);
         if !(1.0..=f64::from(limits::RETRY_ATTEMPTS)).contains(&attempts) {
-            return Err(wrong(
-                "attempts_invalid",
-                path,
-                &format!("`attempts` takes 1 to {}", limits::RETRY_ATTEMPTS),
-            ));
+            return Err(wrong("attempts_invalid", path, &format!("`attempts` takes 1 to {}", limits::RETRY_ATTEMPTS)));
         }
         Ok(Node::Retry {
             item: Box::new(self.node(item, &path.child("item"), depth + 1)?),
@@ -236,9 +232,8 @@ impl Reader<'_> {
     }
 
     fn key_of(&self, fields: &Fields, path: &Path) -> Result<MessageKey, Fault> {
-        let key = fields
-            .get("key")
-            .ok_or_else(|| wrong("key_missing", path, "`key` {remoteJid, id, fromMe} is missing"))?;
+        let key =
+            fields.get("key").ok_or_else(|| wrong("key_missing", path, "`key` {remoteJid, id, fromMe} is missing"))?;
         self.key(key, path)
     }
 
@@ -269,8 +264,8 @@ const RECIPIENT: &[&str] = &["to", "chat", "jid"];
 
 /// Actions of the contract that are refused with a message of their own.
 const UNSUPPORTED: &[&str] = &[
-    "media", "document", "location", "sticker", "vcard", "button", "list", "poll", "forward", "raw", "star",
-    "unstar", "delete", "revoke", "edit",
+    "media", "document", "location", "sticker", "vcard", "button", "list", "poll", "forward", "raw", "star", "unstar",
+    "delete", "revoke", "edit",
 ];
 
 fn shown_while(state: PresenceState, to: Jid, ms: u64) -> Node {
@@ -410,7 +405,11 @@ mod tests {
     fn a_wrong_entry_is_named_by_its_path() {
         for (actions, code, path) in [
             (json!([{"type": "noop"}, {"type": "text"}]), "text_missing", "action 1:"),
-            (json!([{"act": "when", "cond": 1, "then": [{"type": "text", "to": "x y", "text": "t"}]}]), "recipient_invalid", "action 0.then.0:"),
+            (
+                json!([{"act": "when", "cond": 1, "then": [{"type": "text", "to": "x y", "text": "t"}]}]),
+                "recipient_invalid",
+                "action 0.then.0:",
+            ),
             (json!([{"act": "retry", "item": {"type": "nope"}}]), "action_unknown", "action 0.item:"),
             (json!([{"type": "media"}]), "action_unsupported", "action 0:"),
             (json!([3]), "action_invalid", "action 0:"),

@@ -24,9 +24,7 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> Millis {
         // A clock before 1970 reads as 0: every due time is then in the future,
         // which delays work but never loses it.
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as Millis)
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
     }
 }
 

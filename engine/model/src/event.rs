@@ -28,12 +28,8 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind of fact, in the order of the contract's catalogue.
-    pub const ALL: [Self; 4] = [
-        Self::SessionStatus,
-        Self::MessageReceived,
-        Self::MessageReaction,
-        Self::PresenceUpdate,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::SessionStatus, Self::MessageReceived, Self::MessageReaction, Self::PresenceUpdate];
 
     /// The wire name.
     pub fn as_str(self) -> &'static str {

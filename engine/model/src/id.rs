@@ -103,13 +103,9 @@ impl fmt::Display for SessionId {
 impl FromStr for SessionId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(IdError { what: "sessionId", shape: "[A-Za-z0-9._-]{1,64}" })
-        }
+        let fits =
+            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if fits { Ok(Self(text.to_owned())) } else { Err(IdError { what: "sessionId", shape: "[A-Za-z0-9._-]{1,64}" }) }
     }
 }
 

@@ -65,11 +65,7 @@ impl Jid {
             "broadcast" => (user, user == "status" || (digits(user) && user.len() <= 40)),
             other => return Err(JidError::Server(clip(other))),
         };
-        if fits {
-            Ok(Self(format!("{user}@{server}")))
-        } else {
-            Err(JidError::User(clip(&format!("{user}@{server}"))))
-        }
+        if fits { Ok(Self(format!("{user}@{server}"))) } else { Err(JidError::User(clip(&format!("{user}@{server}")))) }
     }
 
     fn from_phone(text: &str, country_code: &str) -> Result<Self, JidError> {
@@ -83,11 +79,7 @@ impl Jid {
         } else if let Some(rest) = digits.strip_prefix('0').filter(|_| !text.starts_with('+')) {
             digits = format!("{country_code}{rest}");
         }
-        if (5..=15).contains(&digits.len()) {
-            Ok(Self(format!("{digits}@s.whatsapp.net")))
-        } else {
-            Err(wrong())
-        }
+        if (5..=15).contains(&digits.len()) { Ok(Self(format!("{digits}@s.whatsapp.net"))) } else { Err(wrong()) }
     }
 
     /// The address as text.

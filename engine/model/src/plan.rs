@@ -254,9 +254,7 @@ impl Path {
 
     /// Whether `self` is `ancestor` or lies below it.
     pub fn is_within(&self, ancestor: &Self) -> bool {
-        self.0
-            .strip_prefix(&ancestor.0)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     /// The path as text.

@@ -73,9 +73,6 @@ mod tests {
             "d": "id={{data.keys.0.id}}", "e": "{{nope}}"
         });
         resolve(&mut value, &scope);
-        assert_eq!(
-            value,
-            json!({"a": "hi, x !{{", "b": [{"id": "A"}], "c": [3], "d": "id=A", "e": ""})
-        );
+        assert_eq!(value, json!({"a": "hi, x !{{", "b": [{"id": "A"}], "c": [3], "d": "id=A", "e": ""}));
     }
 }

@@ -194,9 +194,8 @@ impl Directory {
                 .filter(|name| image.plugins.get(*name).is_some_and(|entry| entry.plugin.on.contains(&kind)))
                 .map(|name| ReactorRef::Plugin(name.clone()));
             let targets = image.targets.get(session).into_iter().flatten();
-            let targets = targets
-                .filter(|target| !target.url.is_empty())
-                .map(|target| ReactorRef::Target(target.id.clone()));
+            let targets =
+                targets.filter(|target| !target.url.is_empty()).map(|target| ReactorRef::Target(target.id.clone()));
             flows.chain(plugins).chain(targets).collect()
         })
     }

@@ -105,8 +105,7 @@ impl Dispatcher {
         match reacted {
             Ok(mut plan) => {
                 let state = std::mem::take(&mut plan.state);
-                let run =
-                    (!plan.is_empty()).then(|| new_run(&event.session, event.chat.as_ref(), cause, plan, now));
+                let run = (!plan.is_empty()).then(|| new_run(&event.session, event.chat.as_ref(), cause, plan, now));
                 Decision { run, state }
             }
             Err(fault) => {

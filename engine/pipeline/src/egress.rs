@@ -68,11 +68,7 @@ impl EgressPolicy {
             return if ip.is_loopback() { Ok(()) } else { Err(EgressError::NotLoopback(host.to_owned())) };
         }
         let named = |allowed: &String| allowed.eq_ignore_ascii_case(host) || *allowed == ip.to_string();
-        if is_public(ip) || self.allow.iter().any(named) {
-            Ok(())
-        } else {
-            Err(EgressError::Private(host.to_owned()))
-        }
+        if is_public(ip) || self.allow.iter().any(named) { Ok(()) } else { Err(EgressError::Private(host.to_owned())) }
     }
 
     /// An HTTP client that obeys this policy.
@@ -152,10 +148,24 @@ mod tests {
     fn private_addresses_are_refused_however_they_are_spelled() {
         let policy = EgressPolicy::default();
         for url in [
-            "http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://10.1.2.3",
-            "http://169.254.169.254/latest", "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://0.0.0.0/",
-            "http://[fe80::1]/", "http://[fd00::1]/", "http://100.64.0.1/", "http://[2002:7f00:1::]/",
-            "ftp://example.com/", "file:///etc/passwd", "http://user:pw@example.com/", "nonsense", "http://",
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://10.1.2.3",
+            "http://169.254.169.254/latest",
+            "http://[::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://0.0.0.0/",
+            "http://[fe80::1]/",
+            "http://[fd00::1]/",
+            "http://100.64.0.1/",
+            "http://[2002:7f00:1::]/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "http://user:pw@example.com/",
+            "nonsense",
+            "http://",
         ] {
             assert!(policy.check_url(url).is_err(), "{url}");
         }

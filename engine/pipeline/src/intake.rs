@@ -5,9 +5,9 @@
 //! crash can separate them. Never sends.
 
 use crate::crash::crash_point;
+use crate::deliver::Deliverer;
 use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
-use crate::deliver::Deliverer;
 use async_trait::async_trait;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -60,11 +60,8 @@ impl Intake for EventIntake {
             })
             .collect();
         crash_point!("intake.before_commit");
-        let fresh = self
-            .store
-            .append(new.clone())
-            .await
-            .map_err(|error| Fault::retry("store_failed", error.to_string()))?;
+        let fresh =
+            self.store.append(new.clone()).await.map_err(|error| Fault::retry("store_failed", error.to_string()))?;
         crash_point!("intake.committed");
         for (new, _) in new.into_iter().zip(fresh).filter(|(_, fresh)| *fresh) {
             for reactor in &new.owed {

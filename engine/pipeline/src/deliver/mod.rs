@@ -112,7 +112,9 @@ impl Deliverer {
         let now = self.clock.now_ms();
         let target = self.directory.target(&delivery.target);
         let Some(target) = target.filter(|target| !target.url.is_empty()) else {
-            return self.record(delivery, DeliveryState::Dead, Some("the target has no URL any more".into()), None).await;
+            return self
+                .record(delivery, DeliveryState::Dead, Some("the target has no URL any more".into()), None)
+                .await;
         };
         if target.paused_until_ms > now {
             delivery.due_ms = target.paused_until_ms;
@@ -121,7 +123,9 @@ impl Deliverer {
         let found = self.store.event(delivery.event.as_str()).await?;
         let entry = self.directory.session(&delivery.session);
         let (Some(event), Some(entry)) = (found, entry) else {
-            return self.record(delivery, DeliveryState::Dead, Some("the event or its session is gone".into()), None).await;
+            return self
+                .record(delivery, DeliveryState::Dead, Some("the event or its session is gone".into()), None)
+                .await;
         };
         delivery.attempts += 1;
         let info = entry.info();

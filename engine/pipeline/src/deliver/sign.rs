@@ -95,6 +95,9 @@ mod tests {
             contract_signature(SignatureLength::Sha512, "secret", "admin", b"{}"),
             "HMAC-SHA512=854d086089f572622a8e4815bdedcbcf497c3b7da9d2ff91f8f847248c62bbea3b1f70b0baa435f9e96642e1df3821ff0b1a6eb61300c39ac92acbb9e407d440"
         );
-        assert_eq!(standard_signature("whsec_c2VjcmV0", "evt_1", 1_700_000_000, b"{}"), "v1,gcuLUJYfD9JQ2UlZMDEyUnqjiYF/KVJjsn3HLULsCj4=");
+        assert_eq!(
+            standard_signature("whsec_c2VjcmV0", "evt_1", 1_700_000_000, b"{}"),
+            "v1,gcuLUJYfD9JQ2UlZMDEyUnqjiYF/KVJjsn3HLULsCj4="
+        );
     }
 }

@@ -105,7 +105,8 @@ fn a_delay_is_a_due_time_that_survives_being_asked_again() {
 
 #[test]
 fn parallel_items_are_queued_at_once() {
-    let mut world = World::new(json!([{"act": "parallel", "items": [text("a"), {"act": "delay", "ms": 10}, text("b")]}]));
+    let mut world =
+        World::new(json!([{"act": "parallel", "items": [text("a"), {"act": "delay", "ms": 10}, text("b")]}]));
     world.step(&[]);
     assert_eq!(world.sent, ["a", "b"]);
     assert_eq!(world.finish(&[]), RunState::Done);

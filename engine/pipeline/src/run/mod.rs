@@ -202,9 +202,8 @@ impl Runner {
             futures::future::try_join_all(due.iter().map(|run| self.wake_run(run))).await?;
         }
         let now = self.clock.now_ms();
-        let wait = self.store.next_wake().await?.map_or(LONGEST_SLEEP, |due| {
-            Duration::from_millis((due - now).max(1) as u64)
-        });
+        let wait =
+            self.store.next_wake().await?.map_or(LONGEST_SLEEP, |due| Duration::from_millis((due - now).max(1) as u64));
         Ok(wait.min(LONGEST_SLEEP))
     }
 

@@ -248,9 +248,8 @@ async fn talk(
             }
             let text = message["text"].as_str().unwrap_or_default();
             let number = text.strip_prefix(reply).and_then(|rest| rest.strip_prefix('m')).and_then(|n| n.parse().ok());
-            let begun = number.and_then(|number: u32| {
-                sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&number)
-            });
+            let begun = number
+                .and_then(|number: u32| sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&number));
             if let Some(begun) = begun {
                 latencies.push(begun.elapsed());
                 window.add_permits(1);
