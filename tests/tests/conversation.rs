@@ -149,3 +149,17 @@ async fn reactions_and_read_receipts_reach_the_phone() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn the_replies_of_a_chat_keep_the_order_of_its_messages() {
+    let (network, _folder, engine) = stage().await;
+    engine.flow(r#"reply("re " + event.data.text);"#).await.unwrap();
+    let expected: Vec<String> = (0..100).map(|number| format!("re {number}")).collect();
+    for number in 0..100 {
+        network.say(ANA, BOT, &number.to_string()).await.unwrap();
+    }
+    network.wait_text(ANA, "re 99").await.unwrap();
+    let replies = network.received(ANA).await.unwrap();
+    let texts: Vec<&str> = replies.iter().filter_map(|reply| reply["text"].as_str()).collect();
+    assert_eq!(texts, expected);
+}

@@ -245,10 +245,10 @@ impl Directory {
 }
 
 fn hears(flow: &Flow, entry: &SessionEntry, kind: EventKind) -> bool {
+    // A session's name may pass to another owner; a flow never hears another
+    // owner's events.
     flow.enabled
         && flow.on.contains(&kind)
-        && match &flow.session {
-            Some(session) => *session == entry.session.id,
-            None => flow.owner == entry.session.owner,
-        }
+        && flow.owner == entry.session.owner
+        && flow.session.as_ref().is_none_or(|session| *session == entry.session.id)
 }

@@ -42,29 +42,29 @@ impl Engine {
 
     /// Adds a flow, in use from the next event on.
     pub async fn create_flow(&self, user: &User, draft: FlowDraft) -> Result<Flow, EngineError> {
-        self.check_draft(user, &draft)?;
-        if self.store.flows(Some(&user.id)).await?.len() >= FLOWS {
-            return Err(EngineError::Invalid(format!("a user may have {FLOWS} flows; delete one first")));
-        }
+        let owner = self.check_draft(user, &draft)?;
+        self.check_count(&owner).await?;
         let now = self.clock.now_ms();
-        self.save_flow(draft, FlowId::new(now), user, now).await
+        self.save_flow(draft, FlowId::new(now), &owner, now).await
     }
 
     /// Adds a flow under this id, or replaces it.
     pub async fn put_flow(&self, user: &User, id: &FlowId, draft: FlowDraft) -> Result<Flow, EngineError> {
-        self.check_draft(user, &draft)?;
+        let mut owner = self.check_draft(user, &draft)?;
         let before = match self.flow(user, id).await {
             Ok(flow) => Some(flow),
             Err(EngineError::NotFound(_)) => None,
             Err(error) => return Err(error),
         };
         let created = before.as_ref().map_or_else(|| self.clock.now_ms(), |flow| flow.created_ms);
-        let owner = match before {
-            Some(flow) if flow.owner != user.id => {
-                self.store.user(&flow.owner).await?.ok_or(EngineError::NotFound("the flow's owner"))?
+        match before {
+            None => self.check_count(&owner).await?,
+            // An admin who changes a tenant's flow does not take it over.
+            Some(flow) if draft.session.is_none() => {
+                owner = self.store.user(&flow.owner).await?.ok_or(EngineError::NotFound("the flow's owner"))?;
             }
-            _ => user.clone(),
-        };
+            Some(_) => {}
+        }
         self.save_flow(draft, id.clone(), &owner, created).await
     }
 
@@ -99,17 +99,28 @@ impl Engine {
         Ok(flow)
     }
 
-    fn check_draft(&self, user: &User, draft: &FlowDraft) -> Result<(), EngineError> {
+    async fn check_count(&self, owner: &User) -> Result<(), EngineError> {
+        if self.store.flows(Some(&owner.id)).await?.len() >= FLOWS {
+            return Err(EngineError::Invalid(format!("a user may have {FLOWS} flows; delete one first")));
+        }
+        Ok(())
+    }
+
+    /// Checks what was written; answers whose flow it is: the session's owner's
+    /// if it names one, else the user's.
+    fn check_draft(&self, user: &User, draft: &FlowDraft) -> Result<User, EngineError> {
         if draft.name.is_empty() || draft.name.chars().count() > NAME_CHARS {
             return Err(EngineError::Invalid(format!("`name` takes 1 to {NAME_CHARS} characters")));
         }
+        self.compile(&draft.script)?;
         if let Some(session) = &draft.session {
             let entry = self.directory.session(session).ok_or(EngineError::NotFound("the session"))?;
             if !user.is_admin && entry.owner.id != user.id {
                 return Err(EngineError::Forbidden("the session"));
             }
+            return Ok(entry.owner);
         }
-        self.compile(&draft.script).map(|_| ())
+        Ok(user.clone())
     }
 
     pub(super) fn dispatcher_drop(&self, reactor: &ReactorRef) {

@@ -41,7 +41,7 @@ pub async fn an_attempt_is_recorded_with_its_run(driver: &mut impl Driver) {
     driver.restart().await;
     let store = driver.store();
     assert_eq!(store.delivery(&tried.id).await.unwrap(), Some(tried.clone()));
-    assert_eq!(store.pending_deliveries(&target.id, None, 0, 1).await.unwrap(), [tried.clone()]);
+    assert_eq!(store.pending_deliveries(&target.id, None, 0, 1).await.unwrap(), std::slice::from_ref(&tried));
 
     let delivered = Delivery {
         state: DeliveryState::Delivered,

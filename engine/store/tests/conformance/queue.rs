@@ -47,7 +47,7 @@ pub async fn a_job_is_deferred_and_ends_once(driver: &mut impl Driver) {
     driver.restart().await;
     let store = driver.store();
     let deferred = SendJob { seq, attempts: 3, due_ms: NOW + 60, fault: Some(fault.clone()), ..job.clone() };
-    assert_eq!(store.queued_jobs(&job.session, None, 0, 1).await.unwrap(), [deferred.clone()]);
+    assert_eq!(store.queued_jobs(&job.session, None, 0, 1).await.unwrap(), std::slice::from_ref(&deferred));
 
     store.finish_job(end(&job.id, JobState::Sent), None).await.unwrap();
     let sent = SendJob { state: JobState::Sent, attempts: 1, fault: None, ended_ms: Some(NOW + 9), ..deferred };

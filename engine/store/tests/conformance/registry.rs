@@ -71,11 +71,14 @@ pub async fn a_removed_session_leaves_nothing_to_do(driver: &mut impl Driver) {
     assert_eq!(store.session(&name("gone")).await.unwrap(), None);
     let stays = name("stays");
     let left: Vec<_> = store.targets(None).await.unwrap().into_iter().map(|target| target.session).collect();
-    assert_eq!(left, [stays.clone()]);
+    assert_eq!(left, std::slice::from_ref(&stays));
     let left: Vec<_> = store.bindings().await.unwrap().into_iter().map(|binding| binding.session).collect();
-    assert_eq!(left, [stays.clone()]);
+    assert_eq!(left, std::slice::from_ref(&stays));
     let left = store.dispatches(&plugin("echo"), None, 0, 10).await.unwrap();
-    assert_eq!(left.into_iter().map(|dispatch| dispatch.event.session).collect::<Vec<_>>(), [stays.clone()]);
+    assert_eq!(
+        left.into_iter().map(|dispatch| dispatch.event.session).collect::<Vec<_>>(),
+        std::slice::from_ref(&stays)
+    );
     assert_eq!(store.queue_len(&name("gone")).await.unwrap(), 0);
     assert_eq!(store.queue_len(&stays).await.unwrap(), 1);
     assert_eq!(store.owed_targets().await.unwrap().len(), 1);
