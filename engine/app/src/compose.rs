@@ -61,7 +61,13 @@ impl Running {
         let flows = FlowEngine::new(FlowLimits::default())?;
         let plugins = PluginHost::new(PluginLimits::default())?;
         let prepared = Prepared::new(store.clone(), clock.clone(), flows, plugins, settings.engine.clone()).await?;
-        let link = LinkConfig { endpoint: settings.endpoint, proxy: settings.proxy, ..LinkConfig::default() };
+        let link = LinkConfig {
+            endpoint: settings.endpoint,
+            proxy: settings.proxy,
+            // WhatsApp tells a real account its name; the simulated network has no profile to tell.
+            push_name: cfg!(feature = "sandbox").then(|| "WAREST".to_owned()),
+            ..LinkConfig::default()
+        };
         let keys = Arc::new(StoredKeys(store.clone()));
         let links = LinkManager::new(link, keys, prepared.intake(), clock)?;
         let engine = prepared.start(links).await?;

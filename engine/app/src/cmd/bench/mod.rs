@@ -96,6 +96,7 @@ async fn measure(args: &BenchArgs, folder: &Path) -> anyhow::Result<Report> {
 fn start_network() -> anyhow::Result<(Child, String)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["simnet", "--port", "0"])
+        .env("LOG_LEVEL", "warn")
         .stdout(Stdio::piped())
         .spawn()
         .context("starting the simulated network")?;
