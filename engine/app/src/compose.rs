@@ -4,6 +4,7 @@ use crate::config::Settings;
 use crate::users::ensure_admin;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
+use axum::serve::ListenerExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,12 @@ impl Running {
         let stop = CancellationToken::new();
         let app = router(ApiState::new(engine.clone(), ApiConfig::default()));
         let stopped = stop.clone().cancelled_owned();
+        let listener = listener.tap_io(|stream| {
+            // Small answers should not wait for the other side's delayed ack.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY was not set");
+            }
+        });
         let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await });
         Ok(Self { engine, address, made_key, store, server, stop })
     }

@@ -29,6 +29,7 @@ pub use error::SimnetError;
 pub use faults::{Direction, Fault, FaultKind};
 pub use phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
 
+use axum::serve::ListenerExt;
 use chance::Chance;
 use network::Network;
 use server::noise::Authority;
@@ -98,6 +99,12 @@ impl Simnet {
         });
         let router = server::listener::router(net.clone());
         let stop = net.stop.clone();
+        let listener = listener.tap_io(|stream| {
+            // Small answers should not wait for the other side's delayed ack.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY was not set");
+            }
+        });
         let serving = tokio::spawn(async move {
             let served =
                 axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
