@@ -65,7 +65,8 @@ async fn show_codes(mut live: tokio::sync::broadcast::Receiver<std::sync::Arc<Ev
 fn draw(session: &str, code: &str) {
     match QrCode::new(code) {
         Ok(qr) => {
-            let picture = qr.render::<Dense1x2>().quiet_zone(true).build();
+            // Terminals are mostly dark: what is dark in the code is left empty.
+            let picture = qr.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
             println!("Session {session}: scan this in WhatsApp > Linked devices\n{picture}");
         }
         Err(error) => tracing::warn!(session, %error, "the pairing code could not be drawn"),
