@@ -1,5 +1,5 @@
 //! Actions: the JSON form in which every reactor says what it wants done, and
-//! the one place where that becomes a [`Plan`].
+//! the one place where that becomes a [`Plan`](crate::plan::Plan).
 //!
 //! Webhook answers, flow functions, plugin arenas and `POST …/actions` all end
 //! here, so that an action means the same wherever it was written. The grammar

@@ -6,9 +6,9 @@
 //! owes. The rows are the queue; memory holds only a bounded window of them:
 //!
 //! - a *cursor* walks the partition's rows in order and deals them to lanes;
-//! - a lane holds at most [`LANE_WINDOW`] rows; what lies beyond is *spilled*:
+//! - a lane holds at most `LANE_WINDOW` rows; what lies beyond is *spilled*:
 //!   left in the store and fetched again when the lane has drained;
-//! - when all lanes together hold [`WINDOW`] rows the cursor stops.
+//! - when all lanes together hold `WINDOW` rows the cursor stops.
 //!
 //! So one slow lane costs the others nothing, and a restart is cursor zero. The
 //! store commits rows in the order of their positions, which is what lets the

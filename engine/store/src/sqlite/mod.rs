@@ -1,6 +1,6 @@
 //! The store on SQLite: one file in WAL mode, synced on every commit.
 //!
-//! One task owns the only writing connection and commits in groups ([`writer`]);
+//! One task owns the only writing connection and commits in groups (`writer`);
 //! reads go to a small pool of connections that cannot write. A method that
 //! changes something returns once the change is on the disk.
 
