@@ -20,7 +20,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 use warest_model::clock::{Millis, SharedClock};
 use warest_store::StoreError;
@@ -33,6 +33,8 @@ const WINDOW: usize = 4_096;
 const FETCH: u32 = 256;
 /// Wait after the store failed.
 const STORE_RETRY: Duration = Duration::from_millis(500);
+/// Wait before a row whose task panicked is worked on again, in milliseconds.
+const PANIC_PAUSE_MS: Millis = 1_000;
 
 /// A row that waits in a lane.
 pub trait Row: Send + 'static {
@@ -103,6 +105,7 @@ pub fn spawn<W: Work>(
         cursor: 0,
         more: true,
         running: JoinSet::new(),
+        under_way: HashMap::new(),
     };
     tasks.spawn(scheduler.run(handle.wake.clone(), handle.stop.clone()));
     handle
@@ -128,7 +131,9 @@ struct Scheduler<W: Work> {
     cursor: i64,
     /// Whether there may be rows past the cursor.
     more: bool,
-    running: JoinSet<(String, Worked<W::Row>)>,
+    running: JoinSet<Worked<W::Row>>,
+    /// The lane and the position of each task's row.
+    under_way: HashMap<task::Id, (String, i64)>,
 }
 
 impl<W: Work> Scheduler<W> {
@@ -139,21 +144,27 @@ impl<W: Work> Scheduler<W> {
                 failed = self.feed().await.is_err();
             }
             self.fire_timers();
-            self.start_ready();
+            self.start_ready().await;
             let hungry = self.more && self.held < WINDOW;
             let timer = self.next_timer();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = wake.notified() => self.more = true,
-                Some(ended) = self.running.join_next() => {
-                    if let Ok((lane, worked)) = ended {
-                        self.ended(lane, worked).await;
-                    } else {
-                        // A panic in a stage is a bug; the row stays owed and is
-                        // seen again after a restart. Do not take it down with us.
-                        tracing::error!("a pipeline task panicked");
+                Some(ended) = self.running.join_next_with_id() => match ended {
+                    Ok((id, worked)) => {
+                        if let Some((lane, _)) = self.under_way.remove(&id) {
+                            self.ended(lane, worked).await;
+                        }
                     }
-                }
+                    Err(error) => {
+                        // A panic in a stage is a bug. Its row stays owed, and
+                        // must not hold up its lane until the next start.
+                        if let Some((lane, seq)) = self.under_way.remove(&error.id()) {
+                            tracing::error!(%error, lane, seq, "a pipeline task panicked; its row is tried again");
+                            self.panicked(lane, seq);
+                        }
+                    }
+                },
                 () = tokio::time::sleep(timer), if !self.timers.is_empty() => {}
                 () = tokio::time::sleep(STORE_RETRY), if failed => {}
                 () = std::future::ready(()), if hungry && !failed => {}
@@ -232,16 +243,24 @@ impl<W: Work> Scheduler<W> {
         })
     }
 
-    fn start_ready(&mut self) {
+    async fn start_ready(&mut self) {
         while self.running.len() < self.concurrency {
             let Some(key) = self.ready.pop_front() else { return };
-            let Some(row) = self.lanes.get_mut(&key).and_then(|lane| lane.rows.pop_front()) else { continue };
+            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let Some(row) = lane.rows.pop_front() else {
+                // Only a lane that a panic emptied waits without a row.
+                if let Some(after) = lane.spilled_after {
+                    lane.busy = false;
+                    self.refill(&key, after).await;
+                    self.schedule(key);
+                }
+                continue;
+            };
             self.held -= 1;
+            let seq = row.seq();
             let work = self.work.clone();
-            self.running.spawn(async move {
-                let worked = work.work(row).await;
-                (key, worked)
-            });
+            let task = self.running.spawn(async move { work.work(row).await });
+            self.under_way.insert(task.id(), (key, seq));
         }
     }
 
@@ -261,6 +280,16 @@ impl<W: Work> Scheduler<W> {
             }
         }
         self.schedule(key);
+    }
+
+    /// Forgets the rows of a lane from a lost one on, to fetch them anew after a
+    /// pause.
+    fn panicked(&mut self, key: String, seq: i64) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        self.held -= lane.rows.len();
+        lane.rows.clear();
+        lane.spilled_after = Some(seq - 1);
+        self.timers.push(Reverse((self.clock.now_ms() + PANIC_PAUSE_MS, key)));
     }
 
     /// Fetches what was spilled. Rows past the cursor are left to [`feed`],

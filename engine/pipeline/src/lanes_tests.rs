@@ -32,6 +32,8 @@ struct Table {
     owed: Mutex<BTreeMap<i64, Line>>,
     worked: Mutex<Vec<(i64, &'static str)>>,
     again: Mutex<BTreeMap<i64, u32>>,
+    /// Rows whose first attempt panics.
+    panics: Mutex<Vec<i64>>,
     done: Notify,
 }
 
@@ -70,6 +72,8 @@ impl Work for Table {
             std::future::pending::<()>().await;
         }
         tokio::task::yield_now().await;
+        let panics = self.panics.lock().unwrap().pop_if(|seq| *seq == row.seq).is_some();
+        assert!(!panics, "row {} panics once, as the test asks", row.seq);
         if let Some(times) = self.again.lock().unwrap().get_mut(&row.seq).filter(|times| **times > 0) {
             *times -= 1;
             return Worked::Again(Line { due_ms: SystemClock.now_ms() + 5, ..row });
@@ -138,4 +142,17 @@ async fn a_row_that_is_tried_again_stays_at_the_head_of_its_lane() {
     start(&table);
     table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
     assert_eq!(table.of_lane("a"), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_panic_holds_up_its_lane_for_a_moment_and_costs_no_row() {
+    let table = Arc::new(Table::default());
+    table.panics.lock().unwrap().push(3);
+    for seq in 1..=100 {
+        table.add(seq, if seq % 2 == 0 { "b" } else { "a" });
+    }
+    start(&table);
+    table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
+    assert_eq!(table.of_lane("a"), (1..=100).step_by(2).collect::<Vec<_>>());
+    assert_eq!(table.of_lane("b"), (2..=100).step_by(2).collect::<Vec<_>>());
 }
