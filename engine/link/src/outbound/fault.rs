@@ -5,7 +5,7 @@
 use warest_model::fault::Fault;
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind};
-use whatsapp_rust::{ChatStateError, PresenceError, SendError};
+use whatsapp_rust::{ChatStateError, PresenceError, SendError, SignalMaintenanceError};
 
 /// The session has no connection that could take a stanza.
 pub(crate) fn not_connected() -> Fault {
@@ -33,6 +33,11 @@ pub(super) fn of_send(error: SendError) -> Fault {
         SendError::InvalidRequest(_) => Fault::fail("send_invalid", error.to_string()),
         _ => of_chain(&error),
     }
+}
+
+/// The keys could not be written before the send.
+pub(super) fn of_keys(error: SignalMaintenanceError) -> Fault {
+    Fault::retry("keys_not_stored", format!("the session's keys could not be stored, so nothing was sent: {error}"))
 }
 
 pub(super) fn of_presence(error: PresenceError) -> Fault {

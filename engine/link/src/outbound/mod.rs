@@ -6,6 +6,11 @@
 //! count as sent when written. A repeat carries the id it was given, and the
 //! recipient shows it once.
 //!
+//! A received message starts a new sending chain, and the library writes it
+//! behind. Before a message leaves on that chain the chain is made durable:
+//! after a crash the recipient answers on it, and an answer that cannot be
+//! decrypted comes late, by retry, and out of its order.
+//!
 //! Nothing is locked here while a send is under way: sends to different chats
 //! run side by side, and the pipeline keeps the order within one.
 
@@ -51,6 +56,7 @@ async fn send(
     message_id: &str,
 ) -> Result<(), Fault> {
     let to = jid(to)?;
+    client.flush_pending_signal_state().await.map_err(fault::of_keys)?;
     // Before the stanza leaves, so that the fastest answer finds its ticket.
     let ticket = acks.expect(message_id);
     client
