@@ -112,6 +112,11 @@ impl Control {
         Ok(found.as_array().cloned().unwrap_or_default())
     }
 
+    /// Switches a fault on.
+    pub async fn fault(&self, fault: Value) -> anyhow::Result<()> {
+        self.post("/faults", fault).await.map(|_| ())
+    }
+
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         answer(path, self.http.post(format!("{}{path}", self.base)).json(&body)).await
     }
