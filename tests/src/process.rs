@@ -56,6 +56,8 @@ impl Engine {
         command.arg("--data-dir").arg(data_dir);
         command.env("PORT", "0").env("HOST", "127.0.0.1").env("WAREST_ADMIN_APIKEY", KEY);
         command.env("WAREST_WEBHOOK_ACTIONS_DELAY_MS", "0");
+        // Tests ask often, and write to the same phone again and again.
+        command.env("RATE_LIMIT_MAX", "0").env("SPAM_COOLDOWN_MS", "0");
         command.envs(options.env.iter().map(|(name, value)| (name, value)));
         let (child, line) = spawn(command, "API ")?;
         let url = line.split("/api/v1").next().unwrap_or_default().trim().to_owned();

@@ -1,5 +1,6 @@
 //! How the API works.
 
+use crate::throttle::RateLimit;
 use std::time::Duration;
 use warest_model::limits::PLUGIN_BYTES;
 
@@ -13,6 +14,8 @@ pub struct ApiConfig {
     /// Origins whose pages may call the API (`https://app.example.com`); none by
     /// default, so that browsers keep other sites out.
     pub allowed_origins: Vec<String>,
+    /// Most calls of one user; no limit if absent.
+    pub rate_limit: Option<RateLimit>,
     /// Largest body of a request, in bytes.
     pub body_bytes: usize,
     /// Largest plugin file, in bytes.
@@ -31,6 +34,7 @@ impl Default for ApiConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             server_name: "WAREST API".to_owned(),
             allowed_origins: Vec::new(),
+            rate_limit: None,
             body_bytes: 1 << 20,
             plugin_bytes: PLUGIN_BYTES,
             qr_wait: Duration::from_millis(2_500),

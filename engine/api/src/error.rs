@@ -26,7 +26,7 @@ const BUSY_RETRY_AFTER: u64 = 1;
 pub struct ApiError {
     code: Code,
     message: String,
-    field: Option<(&'static str, Value)>,
+    fields: Vec<(&'static str, Value)>,
     retry_after: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ impl ApiError {
             message.truncate(end);
             message.push('…');
         }
-        Self { code, message, field: None, retry_after: None }
+        Self { code, message, fields: Vec::new(), retry_after: None }
     }
 
     /// A field is missing.
@@ -61,11 +61,12 @@ impl ApiError {
 
     /// With one more field of the envelope.
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
-        self.field = Some((name, value));
+        self.fields.push((name, value));
         self
     }
 
-    fn retry_after(mut self, seconds: u64) -> Self {
+    /// With the time after which it may be asked again.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
@@ -74,7 +75,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut reply = Reply::new(self.code, self.message);
-        if let Some((name, value)) = self.field {
+        for (name, value) in self.fields {
             reply = reply.with(name, value);
         }
         let mut response = reply.into_response();

@@ -19,9 +19,11 @@ mod routes;
 mod sending;
 mod server;
 mod state;
+mod throttle;
 mod view;
 
 pub use config::ApiConfig;
 pub use error::ApiError;
 pub use server::router;
 pub use state::ApiState;
+pub use throttle::RateLimit;

@@ -72,6 +72,9 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("x-warest-label"),
             HeaderName::from_static("x-request-id"),
             HeaderName::from_static("retry-after"),
+            HeaderName::from_static("x-ratelimit-limit"),
+            HeaderName::from_static("x-ratelimit-remaining"),
+            HeaderName::from_static("x-ratelimit-reset"),
         ]))
 }
 

@@ -17,6 +17,7 @@ use warest_model::id::SessionId;
 use warest_pipeline::{Engine, Prepared};
 use warest_react::flow::{FlowEngine, FlowLimits};
 use warest_react::wasm::{PluginHost, PluginLimits};
+use warest_store::cache::local::LocalCache;
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
 
@@ -59,9 +60,11 @@ impl Running {
         let made_key = ensure_admin(store.as_ref(), &settings.admin_name, settings.admin_key.as_deref()).await?;
 
         let clock: SharedClock = Arc::new(SystemClock);
+        let cache = Arc::new(LocalCache::new(settings.cache, clock.clone()));
         let flows = FlowEngine::new(FlowLimits::default())?;
         let plugins = PluginHost::new(PluginLimits::default())?;
-        let prepared = Prepared::new(store.clone(), clock.clone(), flows, plugins, settings.engine.clone()).await?;
+        let prepared =
+            Prepared::new(store.clone(), cache, clock.clone(), flows, plugins, settings.engine.clone()).await?;
         let link = LinkConfig {
             endpoint: settings.endpoint,
             proxy: settings.proxy,
@@ -73,8 +76,9 @@ impl Running {
         let links = LinkManager::new(link, keys, prepared.intake(), clock)?;
         let engine = prepared.start(links).await?;
 
+        let api_config = ApiConfig { rate_limit: settings.rate_limit, ..ApiConfig::default() };
         let stop = CancellationToken::new();
-        let app = router(ApiState::new(engine.clone(), ApiConfig::default()));
+        let app = router(ApiState::new(engine.clone(), api_config));
         let stopped = stop.clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // Small answers should not wait for the other side's delayed ack.

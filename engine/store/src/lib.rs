@@ -3,12 +3,13 @@
 //! The traits here say in the engine's own words what can be asked and changed;
 //! each method that changes something is one transaction. [`sqlite`] implements
 //! them on SQLite; [`keystore`] keeps the WhatsApp credentials of each session,
-//! encrypted by [`secret`].
+//! encrypted by [`secret`]. What may be forgotten is in the [`cache`].
 //!
 //! Laws kept here: an event and what it is owed to are appended in one
 //! transaction; a decision, its state writes and "seen" are one transaction; a
 //! finished job and the progress of its run are one transaction.
 
+pub mod cache;
 mod codec;
 mod error;
 pub mod keystore;

@@ -17,6 +17,7 @@ use crate::auth::authenticate;
 use crate::codes;
 use crate::error::ApiError;
 use crate::state::ApiState;
+use crate::throttle::rate_limit;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -55,6 +56,7 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(state.config.body_bytes))
+        .layer(from_fn_with_state(state.clone(), rate_limit))
         .layer(from_fn_with_state(state.clone(), authenticate))
 }
 

@@ -10,4 +10,5 @@ mod plugins;
 mod runs;
 mod sends;
 mod sessions;
+mod throttle;
 mod world;

@@ -19,6 +19,7 @@ use warest_pipeline::engine::NewSession;
 use warest_pipeline::{Engine, EngineConfig, Prepared};
 use warest_react::flow::{FlowEngine, FlowLimits};
 use warest_react::wasm::{PluginHost, PluginLimits};
+use warest_store::cache::local::{LocalCache, LocalOptions};
 use warest_store::secret::{Cipher, MasterKey, api_key_hash};
 use warest_store::sqlite::SqliteStore;
 use warest_store::{EventFilter, EventLog, Page, Reactors, Registry, RunFilter, Runs, SendQueue};
@@ -58,6 +59,11 @@ impl Answer {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One whose API works differently.
+    pub async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
         // Whoever is first installs it; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -70,7 +76,8 @@ impl World {
         let plugins = PluginHost::new(PluginLimits { instances: 4, ..PluginLimits::default() }).unwrap();
         let shared = Arc::new(store.clone());
         let config = EngineConfig::default();
-        let prepared = Prepared::new(shared, Arc::new(SystemClock), flows, plugins, config).await.unwrap();
+        let cache = Arc::new(LocalCache::new(LocalOptions::default(), Arc::new(SystemClock)));
+        let prepared = Prepared::new(shared, cache, Arc::new(SystemClock), flows, plugins, config).await.unwrap();
         let (links, intake) = (Arc::new(FakeLinks::default()), prepared.intake());
         let engine = prepared.start(links.clone()).await.unwrap();
         for (owner, name) in [(&alice, "main"), (&bob, "theirs")] {
@@ -78,13 +85,14 @@ impl World {
             let new = NewSession { id: name.parse().unwrap(), label: format!("the {name} one") };
             engine.create_session(owner, new).await.unwrap();
         }
-        let config = ApiConfig {
+        let mut config = ApiConfig {
             version: "9.9.9".to_owned(),
             plugin_bytes: 2 << 20,
             qr_wait: Duration::from_millis(200),
             send_wait: Duration::from_millis(1_500),
             ..ApiConfig::default()
         };
+        change(&mut config);
         let router = router(ApiState::new(engine.clone(), config));
         Self { router, engine, intake, links, store, alice, _folder: folder }
     }

@@ -2,15 +2,19 @@
 //! knows, read once. A value that cannot be read stops the start with a
 //! sentence that says what it should be.
 
+mod guards;
+
 use anyhow::{Context, bail};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use warest_api::RateLimit;
 use warest_pipeline::EngineConfig;
 use warest_pipeline::deliver::DeliverConfig;
 use warest_pipeline::deliver::sign::SignatureLength;
 use warest_pipeline::egress::EgressPolicy;
 use warest_pipeline::send::SendConfig;
+use warest_store::cache::local::LocalOptions;
 
 /// Everything that decides how one engine process works.
 #[derive(Debug, Clone)]
@@ -31,6 +35,10 @@ pub struct Settings {
     pub admin_name: String,
     /// The master key in hex, if one is given.
     pub master_key: Option<String>,
+    /// The cache.
+    pub cache: LocalOptions,
+    /// Most API calls of one user.
+    pub rate_limit: Option<RateLimit>,
     /// The pipeline.
     pub engine: EngineConfig,
 }
@@ -78,6 +86,8 @@ impl Settings {
             admin_key: text("WAREST_ADMIN_APIKEY"),
             admin_name: text("WAREST_AUTHADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             master_key: text("WAREST_MASTER_KEY"),
+            cache: guards::cache()?,
+            rate_limit: guards::rate_limit()?,
             engine,
         })
     }

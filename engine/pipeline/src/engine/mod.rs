@@ -37,6 +37,7 @@ use warest_model::event::Event;
 use warest_react::flow::FlowEngine;
 use warest_react::wasm::PluginHost;
 use warest_store::Store;
+use warest_store::cache::Cache;
 
 /// Events that a slow live watcher may lag behind before it loses some.
 const LIVE_BUFFER: usize = 1_024;
@@ -75,6 +76,7 @@ impl Default for EngineConfig {
 pub struct Prepared {
     config: EngineConfig,
     store: Arc<dyn Store>,
+    cache: Arc<dyn Cache>,
     clock: SharedClock,
     directory: Arc<Directory>,
     wakeups: Arc<Wakeups>,
@@ -90,6 +92,7 @@ impl Prepared {
     /// Reads the registry and builds the stages. Nothing is resumed yet.
     pub async fn new(
         store: Arc<dyn Store>,
+        cache: Arc<dyn Cache>,
         clock: SharedClock,
         flows: FlowEngine,
         plugins: PluginHost,
@@ -132,7 +135,7 @@ impl Prepared {
             deliverer: deliverer.clone(),
             live: broadcast::channel(LIVE_BUFFER).0,
         });
-        Ok(Self { config, store, clock, directory, wakeups, runner, dispatcher, deliverer, intake, tasks, stop })
+        Ok(Self { config, store, cache, clock, directory, wakeups, runner, dispatcher, deliverer, intake, tasks, stop })
     }
 
     /// Where links put what they see.
@@ -160,6 +163,7 @@ impl Prepared {
         let engine = Arc::new(Engine {
             config: self.config,
             store: self.store,
+            cache: self.cache,
             clock: self.clock,
             directory: self.directory,
             runner: self.runner,
@@ -179,6 +183,7 @@ impl Prepared {
 pub struct Engine {
     config: EngineConfig,
     store: Arc<dyn Store>,
+    cache: Arc<dyn Cache>,
     clock: SharedClock,
     directory: Arc<Directory>,
     runner: Runner,
@@ -199,6 +204,11 @@ impl Engine {
     /// The store, for reading.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// What may be forgotten.
+    pub fn cache(&self) -> &Arc<dyn Cache> {
+        &self.cache
     }
 
     /// Its clock.

@@ -84,6 +84,8 @@ impl Stage {
         let mut settings = Settings::from_env(folder.to_owned(), "127.0.0.1".to_owned(), 0)?;
         settings.endpoint = network.control.chat_endpoint()?;
         settings.engine.deliver.actions_delay_ms = 0;
+        // The setup is one user's, and all at once.
+        settings.rate_limit = None;
         let key = crate::users::new_key();
         settings.admin_key = Some(key.clone());
         let running = Running::start(settings).await?;
