@@ -26,6 +26,7 @@ async fn the_build_as_shipped_refuses_simnets_certificate() {
         .spawn()
         .unwrap();
     let mut line = String::new();
+    // Closed after its first line: an engine goes on without its terminal.
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().rsplit(' ').next().unwrap().to_owned();
     let created = call(Method::POST, &format!("{url}/api/v1/session/create"), Some(json!({"sessionId": "x"}))).await;

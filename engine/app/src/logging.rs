@@ -20,6 +20,8 @@ pub fn init(default: &str) {
         Err(_) => std::io::stderr().is_terminal(),
     };
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would complain on standard error, and panic if that is closed.
+    let logs = logs.log_internal_errors(false);
     // A second initialisation (in tests) keeps the first.
     let _ = if pretty { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
 }

@@ -3,6 +3,16 @@
 //! A file for each command in [`cmd`]; [`config`] reads flags and environment;
 //! [`compose`] is the only place that names concrete drivers.
 
+/// A line for the person who started the command. Unlike `println!` it goes on
+/// when nobody reads any more (`warest serve | head -1`): the engine must not
+/// die of that.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod cmd;
 mod compose;
 mod config;

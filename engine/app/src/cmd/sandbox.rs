@@ -81,7 +81,7 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
         played = stage.play(args.bare) => played,
         stopped = stop_signal() => stopped,
     };
-    println!("stopping…");
+    say!("stopping…");
     running.shutdown().await?;
     if let Some(simnet) = simnet {
         simnet.shutdown().await?;
@@ -111,12 +111,12 @@ impl Stage {
         }
         self.set_up().await.context("setting up the demonstration")?;
         let mut seen = self.last_seq().await?;
-        println!("A customer ({CUSTOMER}) writes to your bot ({BOT}):\n");
+        say!("A customer ({CUSTOMER}) writes to your bot ({BOT}):\n");
         for line in ["hello", "ping", "!ping"] {
             self.control.say(CUSTOMER, BOT, line).await?;
             seen = self.show_until_reply(seen).await?;
         }
-        println!();
+        say!("");
         self.print_addresses();
         self.print_curls();
         // From here on, whatever is said is shown as it happens.
@@ -158,13 +158,13 @@ impl Stage {
     }
 
     fn print_addresses(&self) {
-        println!("API      {}/api/v1   (header X-WAREST-API-KEY: {})", self.url, self.key);
-        println!("Network  {}          (phones to write with; loopback only)", self.simnet);
+        say!("API      {}/api/v1   (header X-WAREST-API-KEY: {})", self.url, self.key);
+        say!("Network  {}          (phones to write with; loopback only)", self.simnet);
     }
 
     fn print_curls(&self) {
         let Self { url, simnet, key, .. } = self;
-        println!(
+        say!(
             "\nTry:\n  \
              curl -X POST {simnet}/phones/{CUSTOMER}/messages -H 'content-type: application/json' \
              -d '{{\"to\":\"{BOT}\",\"text\":\"ping\"}}'\n  \
@@ -180,6 +180,6 @@ impl Stage {
 fn show(message: &Value) -> u64 {
     let who = if message["fromMe"] == Value::Bool(true) { "customer" } else { "     bot" };
     let text = message["text"].as_str().unwrap_or_default();
-    println!("  {who}  {text}");
+    say!("  {who}  {text}");
     message["seq"].as_u64().unwrap_or(0)
 }

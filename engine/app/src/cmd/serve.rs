@@ -29,12 +29,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     crate::logging::init("info");
     let settings = Settings::from_env(args.data_dir, args.host, args.port)?;
     let running = Running::start(settings).await?;
-    println!("WAREST {} listens on {}", env!("CARGO_PKG_VERSION"), running.url());
+    say!("WAREST {} listens on {}", env!("CARGO_PKG_VERSION"), running.url());
     if let Some(key) = &running.made_key {
-        println!("Administrator's API key, shown this once: {key}");
+        say!("Administrator's API key, shown this once: {key}");
     }
     if running.engine.all_sessions().is_empty() {
-        println!(
+        say!(
             "No session yet. Create one and scan the code that appears here:\n  \
              curl -H \"X-WAREST-API-KEY: $KEY\" \"{}/api/v1/session/create?sessionId=main\"",
             running.url()
@@ -42,7 +42,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     let codes = tokio::spawn(show_codes(running.engine.live()));
     stop_signal().await?;
-    println!("stopping…");
+    say!("stopping…");
     codes.abort();
     running.shutdown().await.context("shutting down")
 }
@@ -67,7 +67,7 @@ fn draw(session: &str, code: &str) {
         Ok(qr) => {
             // Terminals are mostly dark: what is dark in the code is left empty.
             let picture = qr.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
-            println!("Session {session}: scan this in WhatsApp > Linked devices\n{picture}");
+            say!("Session {session}: scan this in WhatsApp > Linked devices\n{picture}");
         }
         Err(error) => tracing::warn!(session, %error, "the pairing code could not be drawn"),
     }

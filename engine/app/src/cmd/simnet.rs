@@ -22,7 +22,7 @@ pub async fn run(args: SimnetArgs) -> anyhow::Result<()> {
     crate::logging::init("info");
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port);
     let simnet = Simnet::start(SimnetConfig { listen, state: args.state }).await?;
-    println!("simnet listens on http://{}", simnet.addr());
+    say!("simnet listens on http://{}", simnet.addr());
     stop_signal().await?;
     simnet.shutdown().await?;
     Ok(())
