@@ -51,8 +51,13 @@ pub struct Engine {
 impl Engine {
     /// Starts one over `data_dir`.
     pub fn start(network: &Network, data_dir: &Path, options: &EngineOptions) -> anyhow::Result<Self> {
+        Self::start_over(&network.url, data_dir, options)
+    }
+
+    /// The same, with the network behind another address.
+    pub fn start_over(simnet: &str, data_dir: &Path, options: &EngineOptions) -> anyhow::Result<Self> {
         let mut command = Command::new(binary("WAREST_BIN")?);
-        command.args(["sandbox", "--bare", "--simnet", &network.url]);
+        command.args(["sandbox", "--bare", "--simnet", simnet]);
         command.arg("--data-dir").arg(data_dir);
         command.env("PORT", "0").env("HOST", "127.0.0.1").env("WAREST_ADMIN_APIKEY", KEY);
         command.env("WAREST_WEBHOOK_ACTIONS_DELAY_MS", "0");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warest_api::{ApiConfig, ApiState, router};
-use warest_link::{KeyStores, LinkConfig, LinkManager};
+use warest_link::{KeyStores, LinkConfig, LinkManager, Unread};
 use warest_model::clock::{SharedClock, SystemClock};
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
@@ -125,8 +125,8 @@ struct StoredKeys(Arc<SqliteStore>);
 
 #[async_trait]
 impl KeyStores for StoredKeys {
-    async fn open(&self, session: &SessionId) -> Result<Arc<dyn warest_link::Backend>, Fault> {
-        match self.0.keystore(session).await {
+    async fn open(&self, session: &SessionId, unread: Unread) -> Result<Arc<dyn warest_link::Backend>, Fault> {
+        match self.0.keystore(session, unread).await {
             Ok(keys) => Ok(keys),
             Err(error) => Err(Fault::retry("store_failed", error.to_string())),
         }

@@ -26,8 +26,8 @@ pub struct LinkConfig {
     pub stable_after: Duration,
     /// How long QR codes are offered before the session stops unpaired.
     pub pairing: Duration,
-    /// How long after messages could not be recorded the server is asked, by a
-    /// new connection, to deliver them again.
+    /// Longest wait before the new connection by which the server is asked to
+    /// deliver again what could not be recorded.
     pub redelivery: Duration,
     /// For one send, the server's acknowledgement included.
     pub send_timeout: Duration,
@@ -45,7 +45,7 @@ impl Default for LinkConfig {
             backoff_cap: Duration::from_secs(300),
             stable_after: Duration::from_secs(30),
             pairing: Duration::from_secs(600),
-            redelivery: Duration::from_secs(5),
+            redelivery: Duration::from_secs(15),
             send_timeout: Duration::from_secs(30),
         }
     }

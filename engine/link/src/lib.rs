@@ -46,11 +46,15 @@ pub trait Intake: Send + Sync + 'static {
     async fn paired(&self, session: &SessionId, me: Option<&str>) -> Result<(), Fault>;
 }
 
+/// Hears of a message whose text is lost: chat, sender and id, as in its stanza.
+pub type Unread = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
+
 /// Where a session's WhatsApp credentials are. Implemented over the store.
 #[async_trait]
 pub trait KeyStores: Send + Sync + 'static {
-    /// The key store of one session, made if it is new.
-    async fn open(&self, session: &SessionId) -> Result<Arc<dyn Backend>, Fault>;
+    /// The key store of one session, made if it is new. It tells `unread` of a
+    /// message that it is asked for and that is neither there nor recorded.
+    async fn open(&self, session: &SessionId, unread: Unread) -> Result<Arc<dyn Backend>, Fault>;
     /// Removes all credentials of a session.
     async fn forget(&self, session: &SessionId) -> Result<(), Fault>;
 }

@@ -1,8 +1,8 @@
 //! Time as data: the engine reads the clock only through [`Clock`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -11,6 +11,12 @@ pub type Millis = i64;
 pub trait Clock: Send + Sync + 'static {
     /// The present moment, in milliseconds since the Unix epoch.
     fn now_ms(&self) -> Millis;
+
+    /// Milliseconds since some moment: for how long something takes, as nobody
+    /// sets this clock.
+    fn steady_ms(&self) -> Millis {
+        self.now_ms()
+    }
 }
 
 /// A shared clock.
@@ -25,6 +31,11 @@ impl Clock for SystemClock {
         // A clock before 1970 reads as 0: every due time is then in the future,
         // which delays work but never loses it.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+    }
+
+    fn steady_ms(&self) -> Millis {
+        static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGIN.elapsed().as_millis() as Millis
     }
 }
 

@@ -81,6 +81,12 @@ pub struct Event {
     pub data: Value,
 }
 
+/// What makes the redelivery of a message recognisable within its session. The
+/// names are those of the stanza: they are the same on every delivery.
+pub fn message_dedup(chat: &str, sender: &str, message_id: &str) -> String {
+    format!("{chat}|{sender}|{message_id}")
+}
+
 /// What the link saw, before it has an identity in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {

@@ -14,9 +14,9 @@
 //! store commits rows in the order of their positions, which is what lets the
 //! cursor only move forward.
 
+use crate::deadlines::Deadlines;
 use async_trait::async_trait;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -97,10 +97,10 @@ pub fn spawn<W: Work>(
     let scheduler = Scheduler {
         work,
         concurrency,
+        timers: Deadlines::new(clock.clone()),
         clock,
         lanes: HashMap::new(),
         ready: VecDeque::new(),
-        timers: BinaryHeap::new(),
         held: 0,
         cursor: 0,
         more: true,
@@ -125,7 +125,7 @@ struct Scheduler<W: Work> {
     clock: SharedClock,
     lanes: HashMap<String, Lane<W::Row>>,
     ready: VecDeque<String>,
-    timers: BinaryHeap<Reverse<(Millis, String)>>,
+    timers: Deadlines<String>,
     /// Rows in `lanes`.
     held: usize,
     cursor: i64,
@@ -146,7 +146,8 @@ impl<W: Work> Scheduler<W> {
             self.fire_timers();
             self.start_ready().await;
             let hungry = self.more && self.held < WINDOW;
-            let timer = self.next_timer();
+            // Look again at least every second: a clock may be set.
+            let timer = self.timers.next().map(|wait| Duration::from_millis(wait.clamp(1, 1_000) as u64));
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = wake.notified() => self.more = true,
@@ -165,7 +166,7 @@ impl<W: Work> Scheduler<W> {
                         }
                     }
                 },
-                () = tokio::time::sleep(timer), if !self.timers.is_empty() => {}
+                () = tokio::time::sleep(timer.unwrap_or_default()), if timer.is_some() => {}
                 () = tokio::time::sleep(STORE_RETRY), if failed => {}
                 () = std::future::ready(()), if hungry && !failed => {}
             }
@@ -222,25 +223,14 @@ impl<W: Work> Scheduler<W> {
         if due <= self.clock.now_ms() {
             self.ready.push_back(key);
         } else {
-            self.timers.push(Reverse((due, key)));
+            self.timers.push(due, key);
         }
     }
 
     fn fire_timers(&mut self) {
-        let now = self.clock.now_ms();
-        while self.timers.peek().is_some_and(|Reverse((due, _))| *due <= now) {
-            if let Some(Reverse((_, key))) = self.timers.pop() {
-                self.ready.push_back(key);
-            }
+        while let Some(key) = self.timers.pop() {
+            self.ready.push_back(key);
         }
-    }
-
-    fn next_timer(&self) -> Duration {
-        let now = self.clock.now_ms();
-        self.timers.peek().map_or(Duration::MAX, |Reverse((due, _))| {
-            // Look again at least every second: a clock may be set.
-            Duration::from_millis((due - now).clamp(1, 1_000) as u64)
-        })
     }
 
     async fn start_ready(&mut self) {
@@ -289,7 +279,7 @@ impl<W: Work> Scheduler<W> {
         self.held -= lane.rows.len();
         lane.rows.clear();
         lane.spilled_after = Some(seq - 1);
-        self.timers.push(Reverse((self.clock.now_ms() + PANIC_PAUSE_MS, key)));
+        self.timers.push(self.clock.now_ms() + PANIC_PAUSE_MS, key);
     }
 
     /// Fetches what was spilled. Rows past the cursor are left to [`feed`],

@@ -11,6 +11,7 @@
 //! [`Engine`] is what the API and the commands hold.
 
 mod crash;
+mod deadlines;
 pub mod deliver;
 pub mod directory;
 pub mod dispatch;

@@ -217,8 +217,8 @@ pub trait Runs: Send + Sync {
     async fn runs(&self, filter: &RunFilter, page: &Page) -> Result<Vec<Run>>;
     /// Saves progress; `Stale` if the run has moved on since it was read.
     async fn save_progress(&self, progress: Progress) -> Result<()>;
-    /// Active runs that are due, soonest first.
-    async fn due_runs(&self, now_ms: Millis, limit: u32) -> Result<Vec<RunId>>;
+    /// Active runs that wait, with their due times, soonest first.
+    async fn waiting_runs(&self, limit: u32) -> Result<Vec<(RunId, Millis)>>;
     /// When the next active run is due.
     async fn next_wake(&self) -> Result<Option<Millis>>;
 }

@@ -5,24 +5,30 @@ use bytes::Bytes;
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use wacore::appstate::hash::HashState;
 use wacore::appstate::processor::AppStateMutationMAC;
 use wacore::store::Device;
 use wacore::store::traits::*;
 use wacore::time::now_secs;
-use warest_model::id::{SessionId, UserId};
+use warest_model::event::{Event, EventKind, message_dedup};
+use warest_model::id::{EventId, SessionId, UserId};
 use warest_model::session::Session;
-use warest_store::Registry;
-use warest_store::keystore::SessionKeys;
+use warest_store::keystore::{SessionKeys, Unread};
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
+use warest_store::{EventLog, NewEvent, Registry};
 
 struct Fixture {
     folder: tempfile::TempDir,
     store: SqliteStore,
     keys: Arc<SessionKeys>,
     other: Arc<SessionKeys>,
+}
+
+/// For those who lose nothing.
+fn unread() -> Unread {
+    Arc::new(|_, _, _| {})
 }
 
 fn session(name: &str) -> SessionId {
@@ -41,8 +47,8 @@ impl Fixture {
     }
 
     async fn of(folder: tempfile::TempDir, store: SqliteStore) -> Self {
-        let keys = store.keystore(&session("one")).await.unwrap();
-        let other = store.keystore(&session("two")).await.unwrap();
+        let keys = store.keystore(&session("one"), unread()).await.unwrap();
+        let other = store.keystore(&session("two"), unread()).await.unwrap();
         Self { folder, store, keys, other }
     }
 
@@ -313,11 +319,12 @@ async fn pending_messages_wait_for_their_commit() {
     let rows = [row("1", b"one".as_slice()), row("2", b"two"), row("3", b"three")];
     fixture.keys.store_pending_inbound_batch(&rows).await.unwrap();
     fixture.keys.store_pending_inbound("c", "s", "4", b"four").await.unwrap();
+    fixture.keys.put_session("s", b"ratchet").await.unwrap();
     let fixture = fixture.restart().await;
     let (keys, other) = (&fixture.keys, &fixture.other);
     assert_eq!(keys.get_pending_inbound("c", "s", "2").await.unwrap().unwrap(), b"two");
-    assert_eq!(keys.get_pending_inbound("c", "x", "2").await.unwrap(), None);
-    assert_eq!(other.get_pending_inbound("c", "s", "2").await.unwrap(), None);
+    keys.get_pending_inbound("c", "x", "2").await.unwrap_err();
+    other.get_pending_inbound("c", "s", "2").await.unwrap_err();
     let key = |id| PendingInboundKey { chat: "c", sender: "s", id };
     keys.delete_pending_inbound_batch(&[key("1"), key("2"), key("missing")]).await.unwrap();
     keys.delete_pending_inbound("c", "s", "3").await.unwrap();
@@ -326,6 +333,80 @@ async fn pending_messages_wait_for_their_commit() {
     }
     assert_eq!(keys.delete_expired_pending_inbound(now_secs() - 60).await.unwrap(), 0);
     assert_eq!(keys.delete_expired_pending_inbound(now_secs() + 60).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_text_is_durable_with_the_next_ratchet_and_gone_once_it_is_recorded() {
+    let fixture = Fixture::new().await;
+    let keys = &fixture.keys;
+    for id in ["before", "recorded", "held"] {
+        keys.store_pending_inbound("c", "s", id, id.as_bytes()).await.unwrap();
+    }
+    // Recorded before any ratchet is written: never written itself.
+    keys.delete_pending_inbound("c", "s", "recorded").await.unwrap();
+    keys.put_sender_key("g", b"ratchet").await.unwrap();
+    keys.store_pending_inbound("c", "s", "after", b"after").await.unwrap();
+    keys.delete_pending_inbound("c", "s", "before").await.unwrap();
+    assert_eq!(keys.get_pending_inbound("c", "s", "after").await.unwrap().unwrap(), b"after");
+    let fixture = fixture.restart().await;
+    let keys = &fixture.keys;
+    for (id, there) in [("before", false), ("recorded", false), ("held", true), ("after", false)] {
+        let found = keys.get_pending_inbound("c", "s", id).await.ok().flatten();
+        assert_eq!(found, there.then(|| id.as_bytes().to_vec()), "{id}");
+    }
+    // Replayed from the database, kept once more as the library does, recorded.
+    keys.store_pending_inbound("c", "s", "held", b"held").await.unwrap();
+    keys.delete_pending_inbound("c", "s", "held").await.unwrap();
+    let fixture = fixture.restart().await;
+    fixture.keys.get_pending_inbound("c", "s", "held").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_text_that_a_crash_took_is_told_and_never_answered_with_nothing() {
+    let fixture = Fixture::new().await;
+    let name = session("one");
+    let now = 1_732_364_392_000;
+    let lost = Arc::new(Mutex::new(Vec::new()));
+    let told = lost.clone();
+    let unread: Unread = Arc::new(move |chat, sender, id| told.lock().unwrap().push(format!("{chat} {sender} {id}")));
+    let keys = fixture.store.keystore(&name, unread).await.unwrap();
+    keys.get_pending_inbound("c", "s", "lost").await.unwrap_err();
+    assert_eq!(*lost.lock().unwrap(), ["c s lost"]);
+    // What was recorded, or was not worth it, is not lost.
+    let event = Event {
+        id: EventId::new(now),
+        session: name,
+        kind: EventKind::MessageReceived,
+        chat: None,
+        ts_ms: now,
+        data: serde_json::json!({}),
+    };
+    let new = NewEvent { event, dedup: Some(message_dedup("c", "s", "recorded")), owed: Vec::new() };
+    fixture.store.append(vec![new]).await.unwrap();
+    keys.store_pending_inbound("c", "s", "skipped", b"protocol").await.unwrap();
+    keys.delete_pending_inbound("c", "s", "skipped").await.unwrap();
+    for id in ["recorded", "skipped"] {
+        assert_eq!(keys.get_pending_inbound("c", "s", id).await.unwrap(), None, "{id}");
+    }
+    assert_eq!(lost.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn texts_that_could_not_be_written_go_with_a_later_ratchet() {
+    let fixture = Fixture::new().await;
+    let keys = &fixture.keys;
+    keys.store_pending_inbound("c", "s", "m", b"text").await.unwrap();
+    // Another connection holds the database for longer than the writer waits.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(fixture.file());
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    keys.put_session("s", b"ratchet").await.unwrap_err();
+    assert_eq!(keys.get_session("s").await.unwrap(), None, "no ratchet without its texts");
+    lock.rollback().await.unwrap();
+    pool.close().await;
+    keys.put_session("s", b"ratchet").await.unwrap();
+    let fixture = fixture.restart().await;
+    assert_eq!(fixture.keys.get_pending_inbound("c", "s", "m").await.unwrap().unwrap(), b"text");
 }
 
 #[tokio::test]
@@ -410,8 +491,8 @@ async fn what_was_forgotten_stays_forgotten() {
     fixture.other.put_session("a", b"s").await.unwrap();
     fixture.store.forget_keys(&session("one")).await.unwrap();
     fixture.store.delete_session(&session("two")).await.unwrap();
-    let one = fixture.store.keystore(&session("one")).await.unwrap();
-    let two = fixture.store.keystore(&session("two")).await.unwrap();
+    let one = fixture.store.keystore(&session("one"), unread()).await.unwrap();
+    let two = fixture.store.keystore(&session("two"), unread()).await.unwrap();
     for (old, new) in [(&fixture.keys, &one), (&fixture.other, &two)] {
         assert!(old.put_session("a", b"late").await.is_err(), "a late write is refused");
         assert_eq!(old.get_session("a").await.unwrap(), None);

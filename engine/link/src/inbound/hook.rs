@@ -5,16 +5,16 @@
 //! has committed. It never sends: the sender's Signal lock may be held here.
 //!
 //! When the intake keeps failing, the messages stay unacknowledged. The server
-//! delivers them again on the next connection only, so the session is asked to
-//! make one ([`Hook::again`]) instead of waiting for the network to break.
+//! delivers them again on the next connection only, so the session makes one at
+//! once, and until then nothing that came after them is recorded ([`Order`]).
 
 use super::message;
+use super::order::Order;
 use super::who;
 use crate::Intake;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use warest_model::event::Observation;
 use warest_model::fault::{Fault, FaultKind};
 use warest_model::id::SessionId;
@@ -29,8 +29,8 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(
 pub(crate) struct Hook {
     pub(crate) session: SessionId,
     pub(crate) intake: Arc<dyn Intake>,
-    /// Notified when messages were left unacknowledged.
-    pub(crate) again: Arc<Notify>,
+    /// Told when messages were left unacknowledged.
+    pub(crate) order: Arc<Order>,
 }
 
 impl Hook {
@@ -73,20 +73,24 @@ impl Hook {
 #[async_trait]
 impl InboundDurabilityHook for Hook {
     async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
-        let mut observations = Vec::with_capacity(batch.len());
-        for seen in batch {
+        let admitted: Vec<_> = batch.iter().filter(|seen| self.order.admits(&seen.info)).collect();
+        let mut observations = Vec::with_capacity(admitted.len());
+        for seen in &admitted {
             observations.extend(self.observe(&client, seen).await);
         }
-        if observations.is_empty() {
-            return Ok(());
+        if !observations.is_empty() {
+            self.record(observations).await.map_err(|fault| {
+                tracing::error!(session = %self.session, messages = batch.len(), %fault,
+                    "messages were not recorded and stay unacknowledged");
+                self.order.lost();
+                anyhow::Error::new(fault)
+            })?;
         }
-        self.record(observations).await.map_err(|fault| {
-            tracing::error!(session = %self.session, messages = batch.len(), %fault,
-                "messages were not recorded and stay unacknowledged");
-            if fault.kind != FaultKind::Fail {
-                self.again.notify_one();
-            }
-            anyhow::Error::new(fault)
-        })
+        for seen in &admitted {
+            self.order.recorded(&seen.info);
+        }
+        // The whole batch is delivered again; what was recorded is recognised.
+        anyhow::ensure!(admitted.len() == batch.len(), "earlier messages are not recorded yet");
+        Ok(())
     }
 }

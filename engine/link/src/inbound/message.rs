@@ -7,13 +7,13 @@
 use super::content;
 use super::who::Who;
 use serde_json::{Map, Value, json};
-use warest_model::event::{EventKind, Observation};
+use warest_model::event::{EventKind, Observation, message_dedup};
 use whatsapp_rust::proto_helpers::MessageExt as _;
 use whatsapp_rust::types::message::{EditAttribute, MessageCategory, MessageInfo};
 use whatsapp_rust::waproto::whatsapp as wa;
 
 /// Whether a message of this origin is an event at all.
-pub(super) fn is_wanted(info: &MessageInfo) -> bool {
+pub(crate) fn is_wanted(info: &MessageInfo) -> bool {
     let source = &info.source;
     let status = source.chat.server == whatsapp_rust::Server::Broadcast && source.chat.user == "status";
     !source.is_from_me
@@ -54,11 +54,10 @@ pub(super) fn observe(message: &wa::Message, info: &MessageInfo, chat: &Who, sen
     Some(Observation { kind, chat: Some(chat.address.clone()), dedup: Some(dedup(info)), data: Value::Object(data) })
 }
 
-/// What makes a redelivery recognisable. The stanza's own names are used: they
-/// are the same on every delivery, while a canonical name may be learnt between
-/// two of them.
+/// What makes a redelivery recognisable. The stanza's own names are used: a
+/// canonical name may be learnt between two deliveries.
 fn dedup(info: &MessageInfo) -> String {
-    format!("{}|{}|{}", info.source.chat, info.source.sender, info.id)
+    message_dedup(&info.source.chat.to_string(), &info.source.sender.to_string(), &info.id)
 }
 
 fn received(message: &wa::Message) -> Option<Map<String, Value>> {

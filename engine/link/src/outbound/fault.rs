@@ -5,6 +5,7 @@
 use warest_model::fault::Fault;
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind};
+use whatsapp_rust::wacore::store::error::StoreError as KeyStoreError;
 use whatsapp_rust::{ChatStateError, PresenceError, SendError, SignalMaintenanceError};
 
 /// The session has no connection that could take a stanza.
@@ -37,7 +38,11 @@ pub(super) fn of_send(error: SendError) -> Fault {
 
 /// The keys could not be written before the send.
 pub(super) fn of_keys(error: SignalMaintenanceError) -> Fault {
-    Fault::retry("keys_not_stored", format!("the session's keys could not be stored, so nothing was sent: {error}"))
+    keys_not_stored(&error.to_string())
+}
+
+fn keys_not_stored(why: &str) -> Fault {
+    Fault::retry("keys_not_stored", format!("the session's keys could not be stored, so nothing was sent: {why}"))
 }
 
 pub(super) fn of_presence(error: PresenceError) -> Fault {
@@ -70,6 +75,10 @@ fn of_chain<E: ErrorChainExt + ToString + ?Sized>(error: &E) -> Fault {
     }
     if error.is_transport_unavailable() {
         return not_connected();
+    }
+    // The library saves its keys before it writes.
+    if error.sources().any(|cause| cause.is::<KeyStoreError>()) {
+        return keys_not_stored(&error.to_string());
     }
     // What asks the server before the message is written: devices, keys, groups.
     if let Some(rejection) = error.server_rejection() {
@@ -119,6 +128,8 @@ mod tests {
         assert_eq!(kind(sent(EncryptSendError::transport(anyhow::anyhow!("reset")))), FaultKind::Unknown);
         assert_eq!(kind(sent(EncryptSendError::poisoned())), FaultKind::Retry);
         assert_eq!(kind(SendError::Internal(anyhow::anyhow!("x"))), FaultKind::Retry);
+        let full = anyhow::Error::new(KeyStoreError::Validation("disk full".into())).context("flushing the keys");
+        assert_eq!(of_send(SendError::Internal(full)).code, "keys_not_stored");
     }
 
     #[test]

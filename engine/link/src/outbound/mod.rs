@@ -55,7 +55,13 @@ async fn send(
     message: whatsapp_rust::waproto::whatsapp::Message,
     message_id: &str,
 ) -> Result<(), Fault> {
+    let is_group = to.is_group();
     let to = jid(to)?;
+    if !is_group {
+        // While a message of theirs is decrypted, their chain is not there to be
+        // written. This waits until it is; what it finds does not matter here.
+        drop(client.signal().session_info(&to).await);
+    }
     client.flush_pending_signal_state().await.map_err(fault::of_keys)?;
     // Before the stanza leaves, so that the fastest answer finds its ticket.
     let ticket = acks.expect(message_id);

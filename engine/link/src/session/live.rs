@@ -3,13 +3,14 @@
 use super::Session;
 use super::signals::{Ears, Signal, WAITING};
 use crate::inbound::hook::Hook;
-use crate::inbound::{presence, who};
+use crate::inbound::order::Order;
+use crate::inbound::{presence, unread, who};
 use crate::transport::{Dialer, SharedDialer};
 use futures::channel::oneshot;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use warest_model::fault::Fault;
 use whatsapp_rust::client::{ClientBuilder, NodeFilter};
 use whatsapp_rust::store::commands::DeviceCommand;
@@ -33,8 +34,8 @@ pub(super) struct Live {
     pub(super) client: Arc<Client>,
     pub(super) dialer: Arc<Dialer>,
     pub(super) signals: mpsc::Receiver<Signal>,
-    /// Notified when messages were left unacknowledged.
-    pub(super) again: Arc<Notify>,
+    /// Whether messages have to be delivered again.
+    pub(super) order: Arc<Order>,
     /// The `<success>` of the next login. Waiting for it shows that sends will
     /// work; the library's own `Connected` waits for settings to be synced,
     /// which can take minutes after pairing.
@@ -46,7 +47,9 @@ impl Live {
     /// Builds a client over the session's key store.
     pub(super) async fn build(session: &Session) -> Result<Self, Fault> {
         let shared = &session.shared;
-        let backend = shared.keys.open(&session.id).await?;
+        let order = Arc::<Order>::default();
+        let (unread, lost) = unread::channel(Arc::clone(&order));
+        let backend = shared.keys.open(&session.id, unread).await?;
         let device = PersistenceManager::new(backend)
             .await
             .map_err(|error| Fault::retry("keystore_unreadable", error.to_string()))?;
@@ -68,8 +71,7 @@ impl Live {
         let version = shared.versions.current(&shared.http, fallback).await;
 
         let dialer = Arc::new(Dialer::new(shared.route.clone()));
-        let again = Arc::new(Notify::new());
-        let hook = Hook { session: session.id.clone(), intake: Arc::clone(&shared.intake), again: Arc::clone(&again) };
+        let hook = Hook { session: session.id.clone(), intake: Arc::clone(&shared.intake), order: Arc::clone(&order) };
         let client = ClientBuilder::new()
             .with_runtime(TokioRuntime)
             .with_persistence_manager(device)
@@ -90,11 +92,17 @@ impl Live {
         let (signal, signals) = mpsc::channel(WAITING);
         let (news, heard) = mpsc::channel(presence::WAITING);
         tokio::spawn(presence::record(session.id.clone(), Arc::clone(&shared.intake), Arc::downgrade(&client), heard));
-        let ears =
-            Ears { session: session.id.clone(), acks: Arc::clone(&session.acks), signals: signal, presence: news };
+        tokio::spawn(unread::ask(session.id.clone(), Arc::downgrade(&client), lost));
+        let ears = Ears {
+            session: session.id.clone(),
+            acks: Arc::clone(&session.acks),
+            signals: signal,
+            presence: news,
+            order: Arc::clone(&order),
+        };
         let subscription = client.subscribe_handler(Arc::new(ears));
         let login = client.wait_for_node(NodeFilter::tag("success"));
-        Ok(Self { client, dialer, signals, again, login, _subscription: subscription })
+        Ok(Self { client, dialer, signals, order, login, _subscription: subscription })
     }
 
     /// The account's own address, once paired.

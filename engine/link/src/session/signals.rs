@@ -4,7 +4,8 @@
 //!
 //! The library calls in its receive path, so nothing here waits.
 
-use crate::inbound::presence;
+use crate::inbound::order::Order;
+use crate::inbound::{message, presence};
 use crate::outbound::acks::Acks;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub(super) struct Ears {
     pub(super) acks: Arc<Acks>,
     pub(super) signals: mpsc::Sender<Signal>,
     pub(super) presence: mpsc::Sender<presence::Seen>,
+    pub(super) order: Arc<Order>,
 }
 
 impl Ears {
@@ -68,6 +70,10 @@ impl EventHandler for Ears {
         match &*event {
             Event::ServerAck(ack) if ack.class.as_deref().is_none_or(|class| class == "message") => {
                 self.acks.resolve(&ack.id, ack.error.as_deref());
+            }
+            // Told before its sender is asked to send it once more.
+            Event::UndecryptableMessage(message) if !message.is_unavailable && message::is_wanted(&message.info) => {
+                self.order.unreadable(&message.info);
             }
             Event::Presence(update) => self.news(update.into()),
             Event::ChatPresence(update) => self.news(update.into()),
@@ -91,6 +97,7 @@ impl EventHandler for Ears {
     fn interest(&self) -> EventInterest {
         EventInterest::of(&[
             EventKind::ServerAck,
+            EventKind::UndecryptableMessage,
             EventKind::Presence,
             EventKind::ChatPresence,
             EventKind::PairingQrCode,

@@ -115,7 +115,7 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
                 (Duration::ZERO, "paired".to_owned(), true)
             }
             Why::Asked => (Duration::ZERO, "asked".to_owned(), true),
-            Why::Redelivery => (backoff.next(), "redelivery".to_owned(), true),
+            Why::Redelivery => (backoff.next().min(config.redelivery), "redelivery".to_owned(), true),
             Why::QrExhausted => (Duration::ZERO, "qr_refresh".to_owned(), false),
             Why::Replaced => (REPLACED + jitter(REPLACED), "replaced".to_owned(), true),
             Why::Banned(time) => (time.min(BANNED_MOST) + jitter(REPLACED), "temporary_ban".to_owned(), true),
@@ -224,6 +224,7 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(&mut self, live: &mut Live, commands: &mut mpsc::Receiver<Command>) {
+        live.order.restored();
         let client = Arc::clone(&live.client);
         let mut running = tokio::spawn({
             let client = Arc::clone(&client);
@@ -231,7 +232,6 @@ impl Connection<'_> {
         });
         let give_up_place = Instant::now() + DIAL_PLACE;
         let mut socket = false;
-        let mut redeliver: Option<Instant> = None;
         let mut closing: Option<(Instant, JoinHandle<()>)> = None;
         loop {
             let end = closing.as_ref().map(|(deadline, _)| *deadline);
@@ -273,11 +273,7 @@ impl Connection<'_> {
                     }
                 }
                 _ = client.wait_for_socket(DIAL_PLACE * 2), if !socket => socket = client.is_connected(),
-                () = live.again.notified(), if redeliver.is_none() => {
-                    let pause = self.session.shared.config.redelivery;
-                    redeliver = Some(Instant::now() + pause + jitter(pause));
-                }
-                () = at(redeliver), if closing.is_none() => {
+                () = live.order.disturbed(), if closing.is_none() => {
                     self.why.get_or_insert(Why::Redelivery);
                     close = Some(Close::Redial);
                 }

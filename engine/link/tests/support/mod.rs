@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use warest_link::{Intake, KeyStores, LinkConfig, LinkManager, LinkStatus, Links};
+use warest_link::{Intake, KeyStores, LinkConfig, LinkManager, LinkStatus, Links, Unread};
 use warest_model::clock::SystemClock;
 use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
@@ -99,7 +99,7 @@ impl Keys {
 
 #[async_trait]
 impl KeyStores for Keys {
-    async fn open(&self, session: &SessionId) -> Result<Arc<dyn Backend>, Fault> {
+    async fn open(&self, session: &SessionId, _unread: Unread) -> Result<Arc<dyn Backend>, Fault> {
         let mut stores = self.0.lock().unwrap();
         Ok(Arc::clone(stores.entry(session.clone()).or_insert_with(|| Arc::new(InMemoryBackend::new()))))
     }

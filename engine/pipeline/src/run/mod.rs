@@ -7,12 +7,14 @@
 //! apart by the run's version: the later one reads again.
 
 pub mod advance;
+mod waits;
 
 use crate::wakeups::Wakeups;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use waits::Waits;
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::fault::Fault;
 use warest_model::id::{JobId, RunId, SessionId};
@@ -24,8 +26,8 @@ use warest_store::{JobEnd, NewRun, Progress, RunRecord, Store, StoreError};
 
 /// How often a save is tried anew when its run moved on meanwhile.
 const STALE_RETRIES: usize = 32;
-/// Runs woken at once.
-const WAKE_BATCH: u32 = 64;
+/// Waiting runs looked at, and woken, at once.
+const WAKE_BATCH: u32 = 256;
 /// Longest sleep between looks at the due runs: a clock may be set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -83,9 +85,13 @@ fn job(session: &SessionId, run: &RunId, path: &Path, effect: &Effect, now_ms: M
     }
 }
 
-/// What has to happen to a run after a change of its journal.
-fn progress(record: &RunRecord, change: Option<&Step>, now_ms: Millis) -> Progress {
+/// What has to happen to a run after a change of its journal. Waits until
+/// `reached_ms` are over, whatever the clock says now.
+fn progress(record: &RunRecord, change: Option<&Step>, now_ms: Millis, reached_ms: Millis) -> Progress {
     let mut journal = record.steps.clone();
+    for due in journal.iter_mut().filter_map(|step| step.due_ms.as_mut()).filter(|due| **due <= reached_ms) {
+        *due = now_ms.min(*due);
+    }
     if let Some(change) = change {
         match journal.iter_mut().find(|step| step.path == change.path) {
             Some(step) => *step = change.clone(),
@@ -146,7 +152,7 @@ impl Runner {
                 None => None,
                 Some(record) => {
                     let step = ended_step(&record, path, job, &end);
-                    Some(progress(&record, Some(&step), end.ended_ms))
+                    Some(progress(&record, Some(&step), end.ended_ms, end.ended_ms))
                 }
             };
             let effects = progress.as_ref().map(|p| (p.jobs.is_empty(), p.wake_ms));
@@ -175,8 +181,9 @@ impl Runner {
 
     /// Wakes runs whose waits are over, until stopped.
     pub async fn keep_time(self, stop: CancellationToken) {
+        let mut waits = Waits::default();
         loop {
-            let pause = match self.wake_due().await {
+            let pause = match self.wake_due(&mut waits).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(%error, "due runs could not be woken; trying again");
@@ -192,25 +199,21 @@ impl Runner {
     }
 
     /// Wakes what is due and says how long nothing will be.
-    async fn wake_due(&self) -> Result<Duration, StoreError> {
+    async fn wake_due(&self, waits: &mut Waits) -> Result<Duration, StoreError> {
         loop {
-            let now = self.clock.now_ms();
-            let due = self.store.due_runs(now, WAKE_BATCH).await?;
-            if due.is_empty() {
-                break;
+            let waiting = self.store.waiting_runs(WAKE_BATCH).await?;
+            let (over, pause) = waits.look(waiting, self.clock.as_ref());
+            if over.is_empty() {
+                return Ok(pause.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP));
             }
-            futures::future::try_join_all(due.iter().map(|run| self.wake_run(run))).await?;
+            futures::future::try_join_all(over.iter().map(|(run, due)| self.wake_run(run, *due))).await?;
         }
-        let now = self.clock.now_ms();
-        let wait =
-            self.store.next_wake().await?.map_or(LONGEST_SLEEP, |due| Duration::from_millis((due - now).max(1) as u64));
-        Ok(wait.min(LONGEST_SLEEP))
     }
 
-    async fn wake_run(&self, run: &RunId) -> Result<(), StoreError> {
+    async fn wake_run(&self, run: &RunId, due_ms: Millis) -> Result<(), StoreError> {
         for _ in 0..STALE_RETRIES {
             let Some(record) = self.store.run(run).await? else { return Ok(()) };
-            let progress = progress(&record, None, self.clock.now_ms());
+            let progress = progress(&record, None, self.clock.now_ms(), due_ms);
             let (jobs, wake) = (!progress.jobs.is_empty(), progress.wake_ms);
             match self.store.save_progress(progress).await {
                 Err(StoreError::Stale { .. }) => continue,

@@ -129,9 +129,13 @@ impl Sender {
         let now = self.clock.now_ms();
         let fault = match sent {
             Ok(()) => return self.end(job, JobState::Sent, None).await,
+            // It never left, for no fault of its own; that is no attempt.
             Err(fault) if fault.code == "not_connected" => {
-                // It never left; that is no attempt.
                 job.due_ms = now + RECONNECT_MS;
+                return Worked::Again(job);
+            }
+            Err(fault) if fault.code == "keys_not_stored" => {
+                job.due_ms = now + STORE_RETRY_MS;
                 return Worked::Again(job);
             }
             Err(fault) => fault,

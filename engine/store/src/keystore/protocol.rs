@@ -4,11 +4,12 @@
 use super::SessionKeys;
 use super::rows::{Kind, Row, bare, count, database, from_json, lead, ours, parts, row_of, text, to_json};
 use async_trait::async_trait;
-use wacore::store::error::Result;
+use wacore::store::error::{Result, StoreError as WaError};
 use wacore::store::traits::{
     DeviceListRecord, LidPnMappingEntry, PendingInboundKey, PendingInboundRow, ProtocolStore, TcTokenEntry,
 };
 use wacore::time::now_secs;
+use warest_model::event::message_dedup;
 
 #[async_trait]
 impl ProtocolStore for SessionKeys {
@@ -245,11 +246,24 @@ impl ProtocolStore for SessionKeys {
     }
 
     async fn get_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> Result<Option<Vec<u8>>> {
-        self.get(Kind::PendingInbound, &parts(&[chat, sender, id])).await
+        let key = parts(&[chat, sender, id]);
+        if let Some(sealed) = self.plaintexts().get(&key) {
+            return self.open(Kind::PendingInbound, &key, &sealed).map(Some);
+        }
+        let found = self.get(Kind::PendingInbound, &key).await?;
+        if found.is_some() {
+            self.plaintexts().found(key);
+        } else if !self.plaintexts().is_settled(&key) && !self.is_recorded(chat, sender, id).await? {
+            // The library asks for what it has decrypted before. To answer
+            // "nothing" would have it acknowledged, and lost.
+            (self.unread)(chat, sender, id);
+            return Err(WaError::Validation("a crash took this message's text".to_owned()));
+        }
+        Ok(found)
     }
 
     async fn delete_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> Result<()> {
-        self.remove(Kind::PendingInbound, vec![parts(&[chat, sender, id])]).await
+        self.delete_pending_inbound_batch(&[PendingInboundKey { chat, sender, id }]).await
     }
 
     async fn delete_expired_pending_inbound(&self, cutoff_timestamp: i64) -> Result<u32> {
@@ -258,20 +272,32 @@ impl ProtocolStore for SessionKeys {
 
     async fn store_pending_inbound_batch(&self, rows: &[PendingInboundRow<'_>]) -> Result<()> {
         let now = now_secs();
-        let rows = rows.iter().map(|row| {
+        let mut no_room = Vec::new();
+        for row in rows {
             let key = parts(&[row.chat, row.sender, row.id]);
-            Ok(Row { due: Some(now), ..self.sealed(Kind::PendingInbound, key, row.message)? })
-        });
-        self.put(rows.collect::<Result<_>>()?).await
+            let row = Row { due: Some(now), ..self.sealed(Kind::PendingInbound, key, row.message)? };
+            no_room.extend(self.plaintexts().add(row).err());
+        }
+        self.put(no_room).await
     }
 
     async fn delete_pending_inbound_batch(&self, keys: &[PendingInboundKey<'_>]) -> Result<()> {
         let keys = keys.iter().map(|key| parts(&[key.chat, key.sender, key.id])).collect();
-        self.remove(Kind::PendingInbound, keys).await
+        self.remove(Kind::PendingInbound, self.plaintexts().remove(keys)).await
     }
 }
 
 impl SessionKeys {
+    /// Whether a message is in the event log.
+    async fn is_recorded(&self, chat: &str, sender: &str, id: &str) -> Result<bool> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM event_dedup WHERE session = ? AND key = ?)")
+            .bind(self.session.as_str())
+            .bind(message_dedup(chat, sender, id))
+            .fetch_one(self.store().readers())
+            .await
+            .map_err(database)
+    }
+
     fn json_of<T: serde::de::DeserializeOwned>(&self, row: &Row) -> Result<T> {
         from_json(&self.open(row.kind, &row.key, row.value.as_deref().unwrap_or_default())?)
     }

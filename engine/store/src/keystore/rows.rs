@@ -159,6 +159,31 @@ impl SessionKeys {
             .map_err(ours)
     }
 
+    /// Writes ratchets, and with them the texts of the messages whose keys they
+    /// have used up, in one transaction.
+    pub(super) async fn put_ratchets(&self, rows: Vec<Row>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (no, texts, batch) = (self.no, self.plaintexts.clone(), self.plaintexts.begin());
+        let writing = self.store.write(move |db| {
+            Box::pin(async move {
+                for row in rows {
+                    put(db, no, row).await?;
+                }
+                // Last, as a message that these ratchets have decrypted may be
+                // on its way into the texts still.
+                for row in texts.take(batch) {
+                    put(db, no, row).await?;
+                }
+                Ok(())
+            })
+        });
+        let written = writing.await;
+        self.plaintexts.end(batch, written.is_ok());
+        written.map_err(ours)
+    }
+
     /// Removes rows, in one transaction.
     pub(super) async fn remove(&self, kind: Kind, keys: Vec<Vec<u8>>) -> Result<()> {
         if keys.is_empty() {
@@ -228,6 +253,11 @@ impl SessionKeys {
     /// The number of this key store, for statements of its own.
     pub(super) fn no(&self) -> i64 {
         self.no
+    }
+
+    /// The texts of messages that are not recorded yet.
+    pub(super) fn plaintexts(&self) -> &super::plaintexts::Plaintexts {
+        &self.plaintexts
     }
 
     /// The store beneath.

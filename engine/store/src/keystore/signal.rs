@@ -36,12 +36,12 @@ impl SignalStore for SessionKeys {
     }
 
     async fn put_session(&self, address: &str, session: &[u8]) -> Result<()> {
-        self.put(vec![self.sealed(Kind::Session, address, session)?]).await
+        self.put_ratchets(vec![self.sealed(Kind::Session, address, session)?]).await
     }
 
     async fn put_sessions_batch(&self, sessions: &[(Arc<str>, Bytes)]) -> Result<()> {
         let rows = sessions.iter().map(|(address, session)| self.sealed(Kind::Session, &**address, session));
-        self.put(rows.collect::<Result<_>>()?).await
+        self.put_ratchets(rows.collect::<Result<_>>()?).await
     }
 
     async fn delete_session(&self, address: &str) -> Result<()> {
@@ -149,12 +149,12 @@ impl SignalStore for SessionKeys {
     }
 
     async fn put_sender_key(&self, address: &str, record: &[u8]) -> Result<()> {
-        self.put(vec![self.sealed(Kind::SenderKey, address, record)?]).await
+        self.put_ratchets(vec![self.sealed(Kind::SenderKey, address, record)?]).await
     }
 
     async fn put_sender_keys_batch(&self, sender_keys: &[(Arc<str>, Bytes)]) -> Result<()> {
         let rows = sender_keys.iter().map(|(address, record)| self.sealed(Kind::SenderKey, &**address, record));
-        self.put(rows.collect::<Result<_>>()?).await
+        self.put_ratchets(rows.collect::<Result<_>>()?).await
     }
 
     async fn get_sender_key(&self, address: &str) -> Result<Option<Vec<u8>>> {

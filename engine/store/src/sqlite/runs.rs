@@ -68,16 +68,14 @@ impl Runs for SqliteStore {
         self.write(move |db| Box::pin(async move { save(db, progress).await })).await
     }
 
-    async fn due_runs(&self, now_ms: Millis, limit: u32) -> Result<Vec<RunId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM runs WHERE state = 'active' AND wake_ms IS NOT NULL AND wake_ms <= ?
-             ORDER BY wake_ms, seq LIMIT ?",
+    async fn waiting_runs(&self, limit: u32) -> Result<Vec<(RunId, Millis)>> {
+        let rows: Vec<(String, Millis)> = sqlx::query_as(
+            "SELECT id, wake_ms FROM runs WHERE state = 'active' AND wake_ms IS NOT NULL ORDER BY wake_ms, seq LIMIT ?",
         )
-        .bind(now_ms)
         .bind(limit)
         .fetch_all(self.readers())
         .await?;
-        ids.iter().map(|id| parse("run", id)).collect()
+        rows.iter().map(|(id, wake_ms)| Ok((parse("run", id)?, *wake_ms))).collect()
     }
 
     async fn next_wake(&self) -> Result<Option<Millis>> {

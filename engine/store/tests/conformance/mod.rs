@@ -43,7 +43,7 @@ macro_rules! conformance {
                 state_is_kept_per_chat, events_are_filtered_and_paged, owed_reactors_are_all_named,
                 concurrent_appends_all_arrive;
             reactors: flows_are_replaced_and_removed, plugins_are_replaced_and_removed, targets_are_set_and_updated;
-            runs: a_journal_keeps_its_order, stale_progress_is_refused, due_runs_come_soonest_first,
+            runs: a_journal_keeps_its_order, stale_progress_is_refused, waiting_runs_come_soonest_first,
                 runs_are_filtered_and_paged, a_run_is_started_once;
             queue: jobs_wait_in_lanes, a_job_is_deferred_and_ends_once, a_job_ends_with_its_run_or_not_at_all;
             outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named;

@@ -82,7 +82,7 @@ pub async fn a_removed_session_leaves_nothing_to_do(driver: &mut impl Driver) {
     assert_eq!(store.queue_len(&name("gone")).await.unwrap(), 0);
     assert_eq!(store.queue_len(&stays).await.unwrap(), 1);
     assert_eq!(store.owed_targets().await.unwrap().len(), 1);
-    assert_eq!(store.due_runs(NOW, 10).await.unwrap().len(), 1, "a run without a session is not due");
+    assert_eq!(store.waiting_runs(10).await.unwrap().len(), 1, "a run without a session waits no more");
 
     let all = Page { before: None, limit: 10 };
     let of_gone = RunFilter { session: Some(name("gone")), ..RunFilter::default() };

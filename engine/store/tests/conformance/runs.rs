@@ -71,7 +71,7 @@ pub async fn stale_progress_is_refused(driver: &mut impl Driver) {
     assert!(matches!(store.save_progress(nowhere).await, Err(StoreError::NotFound { .. })));
 }
 
-pub async fn due_runs_come_soonest_first(driver: &mut impl Driver) {
+pub async fn waiting_runs_come_soonest_first(driver: &mut impl Driver) {
     assert_eq!(driver.store().next_wake().await.unwrap(), None);
     let mut ids = Vec::new();
     for wake_ms in [Some(NOW + 30), Some(NOW + 10), None, Some(NOW + 20)] {
@@ -82,18 +82,14 @@ pub async fn due_runs_come_soonest_first(driver: &mut impl Driver) {
     driver.restart().await;
     let store = driver.store();
     assert_eq!(store.next_wake().await.unwrap(), Some(NOW + 10));
-    assert_eq!(store.due_runs(NOW + 9, 10).await.unwrap(), []);
-    assert_eq!(
-        store.due_runs(NOW + 20, 10).await.unwrap(),
-        [ids[1].clone(), ids[3].clone()],
-        "due means now or before"
-    );
-    assert_eq!(store.due_runs(NOW + 99, 2).await.unwrap(), [ids[1].clone(), ids[3].clone()]);
+    let soonest = [(ids[1].clone(), NOW + 10), (ids[3].clone(), NOW + 20), (ids[0].clone(), NOW + 30)];
+    assert_eq!(store.waiting_runs(10).await.unwrap(), soonest);
+    assert_eq!(store.waiting_runs(2).await.unwrap(), soonest[..2]);
     let done = Progress { state: RunState::Done, wake_ms: Some(NOW), ..progress(&ids[1], 1) };
     let done = Progress { version: store.run(&ids[1]).await.unwrap().unwrap().version, ..done };
     store.save_progress(done).await.unwrap();
-    assert_eq!(store.next_wake().await.unwrap(), Some(NOW + 20), "a run that ended is never due");
-    assert_eq!(store.due_runs(NOW + 99, 10).await.unwrap(), [ids[3].clone(), ids[0].clone()]);
+    assert_eq!(store.next_wake().await.unwrap(), Some(NOW + 20), "a run that ended waits no more");
+    assert_eq!(store.waiting_runs(10).await.unwrap(), soonest[1..]);
 }
 
 pub async fn runs_are_filtered_and_paged(driver: &mut impl Driver) {
