@@ -2,6 +2,7 @@
 //! knows, read once. A value that cannot be read stops the start with a
 //! sentence that says what it should be.
 
+mod egress;
 mod guards;
 
 use anyhow::{Context, bail};
@@ -12,7 +13,6 @@ use warest_api::RateLimit;
 use warest_pipeline::EngineConfig;
 use warest_pipeline::deliver::DeliverConfig;
 use warest_pipeline::deliver::sign::SignatureLength;
-use warest_pipeline::egress::EgressPolicy;
 use warest_pipeline::send::SendConfig;
 use warest_store::cache::local::LocalOptions;
 
@@ -74,7 +74,7 @@ impl Settings {
                 ..deliver
             },
             signature,
-            egress: EgressPolicy { loopback_only: cfg!(feature = "sandbox"), allow: list("WAREST_EGRESS_ALLOW") },
+            egress: egress::policy()?,
             preflight_timeout: millis("WAREST_WEBHOOK_PREFLIGHT_TIMEOUT_MS")?.unwrap_or(Duration::from_secs(5)),
         };
         Ok(Self {

@@ -1,8 +1,8 @@
 //! One signed request to one receiver, and what its answer means.
 
 use super::sign::{SignatureLength, contract_signature, standard_signature};
-use crate::egress::{EgressError, EgressPolicy};
-use futures::StreamExt;
+use crate::egress::{Egress, EgressError, bounded_body, refusal};
+use reqwest::Method;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use warest_model::clock::Millis;
@@ -73,15 +73,14 @@ pub enum Answer {
 /// Posts letters.
 #[derive(Clone)]
 pub struct Poster {
-    client: reqwest::Client,
-    policy: EgressPolicy,
+    egress: Egress,
     length: SignatureLength,
 }
 
 impl Poster {
-    /// A poster that obeys `policy` and waits `timeout` for an answer.
-    pub fn new(policy: EgressPolicy, length: SignatureLength, timeout: Duration) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: policy.client(timeout)?, policy, length })
+    /// A poster that sends by `egress`.
+    pub fn new(egress: Egress, length: SignatureLength) -> Self {
+        Self { egress, length }
     }
 
     /// Posts one letter; answers how long it took, too.
@@ -92,17 +91,15 @@ impl Poster {
     }
 
     async fn exchange(&self, letter: &Letter<'_>, timeout: Option<Duration>) -> Answer {
-        let url = match self.policy.check_url(letter.url) {
-            Ok(url) => url,
-            Err(error) => return Answer::Never { status: None, error: error.to_string() },
+        let request = match self.egress.request(Method::POST, letter.url).await {
+            Ok(request) => request,
+            Err(error) => return refused(&error),
         };
         let body = letter.body.to_string().into_bytes();
         let info = letter.session;
         let signature = contract_signature(self.length, letter.secret, &info.username, &body);
         let seconds = letter.now_ms / 1_000;
-        let mut request = self
-            .client
-            .post(url)
+        let mut request = request
             .header("content-type", "application/json")
             .header("x-warest-signature", signature)
             .header("x-warest-signature-alg", self.length.algorithm())
@@ -125,8 +122,8 @@ impl Poster {
             request = request.timeout(timeout);
         }
         match request.body(body).send().await {
-            Err(error) => match refused(&error) {
-                Some(refused) => Answer::Never { status: None, error: refused.to_string() },
+            Err(error) => match refusal(&error) {
+                Some(error) => refused(&error),
                 None => Answer::Later { status: None, error: chain(&error), after: None },
             },
             Ok(response) => read(response).await,
@@ -148,34 +145,19 @@ async fn read(response: reqwest::Response) -> Answer {
         }
         _ => return Answer::Never { status: Some(code), error: format!("the receiver answered {status}") },
     }
-    let mut body = Vec::new();
-    let mut stream = response.bytes_stream();
-    while let Some(chunk) = stream.next().await {
-        match chunk {
-            Ok(chunk) => {
-                // One byte past the bound is enough to see that it is too large.
-                let room = (ANSWER_BYTES + 1).saturating_sub(body.len());
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if body.len() > ANSWER_BYTES {
-                    break;
-                }
-            }
-            Err(error) => return Answer::Later { status: Some(code), error: chain(&error), after: None },
-        }
+    match bounded_body(response, ANSWER_BYTES).await {
+        Ok(body) => Answer::Accepted { status: code, body },
+        Err(error) => Answer::Later { status: Some(code), error: chain(&error), after: None },
     }
-    Answer::Accepted { status: code, body }
 }
 
-/// The policy's refusal, if that is why there was no connection.
-fn refused(error: &reqwest::Error) -> Option<EgressError> {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if let Some(refused) = inner.downcast_ref::<EgressError>() {
-            return Some(refused.clone());
-        }
-        source = inner.source();
+/// What a refusal by the policy means for a delivery.
+fn refused(error: &EgressError) -> Answer {
+    let text = error.to_string();
+    match error.may_pass() {
+        true => Answer::Later { status: None, error: text, after: None },
+        false => Answer::Never { status: None, error: text },
     }
-    None
 }
 
 /// Labels may hold anything; headers may not.

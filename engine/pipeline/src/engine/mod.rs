@@ -20,7 +20,7 @@ use crate::deliver::sign::SignatureLength;
 use crate::deliver::{DeliverConfig, Deliverer};
 use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
-use crate::egress::EgressPolicy;
+use crate::egress::{Egress, EgressPolicy};
 use crate::error::EngineError;
 use crate::intake::EventIntake;
 use crate::run::Runner;
@@ -103,8 +103,8 @@ impl Prepared {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let runner = Runner::new(store.clone(), clock.clone(), wakeups.clone());
         let country_code: Arc<str> = config.country_code.as_str().into();
-        let poster = Poster::new(config.egress.clone(), config.signature, config.deliver.timeout)
-            .map_err(|error| EngineError::Invalid(format!("the HTTP client could not be made: {error}")))?;
+        let egress = Egress::new(config.egress.clone(), config.deliver.timeout)
+            .map_err(|error| EngineError::Invalid(error.to_string()))?;
         let dispatcher = Arc::new(Dispatcher {
             store: store.clone(),
             clock: clock.clone(),
@@ -121,7 +121,7 @@ impl Prepared {
             directory: directory.clone(),
             runner: runner.clone(),
             wakeups: wakeups.clone(),
-            poster,
+            poster: Poster::new(egress, config.signature),
             config: config.deliver.clone(),
             country_code,
             tasks: tasks.clone(),
