@@ -6,8 +6,10 @@
 //! Nothing here waits for a fixed time: conditions have deadlines.
 
 mod process;
+mod receiver;
 
 pub use process::{Engine, EngineOptions, Network, binary};
+pub use receiver::{LANGUAGES, Receiver};
 
 use anyhow::{Context, bail};
 use reqwest::Method;

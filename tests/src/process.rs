@@ -102,8 +102,9 @@ pub fn binary(variable: &str) -> anyhow::Result<PathBuf> {
 
 /// Starts a command and reads on until it prints `prefix`; answers the rest of
 /// that line.
-fn spawn(mut command: Command, prefix: &'static str) -> anyhow::Result<(Child, String)> {
-    let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().context("starting warest")?;
+pub(crate) fn spawn(mut command: Command, prefix: &'static str) -> anyhow::Result<(Child, String)> {
+    let mut child =
+        command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().with_context(|| format!("starting {command:?}"))?;
     let Some(out) = child.stdout.take() else { bail!("no standard output") };
     let (tell, told) = mpsc::channel();
     // Reads on to the end, so that the child never waits for a full pipe.
@@ -119,12 +120,12 @@ fn spawn(mut command: Command, prefix: &'static str) -> anyhow::Result<(Child, S
         Ok(rest) => Ok((child, rest)),
         Err(_) => {
             end(&mut child);
-            bail!("warest did not print \"{prefix}\" within {START:?}")
+            bail!("the process did not print \"{prefix}\" within {START:?}")
         }
     }
 }
 
-fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     // It may have ended already; nothing is left to do then.
     let _ = child.kill();
     let _ = child.wait();

@@ -4,8 +4,6 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use warest_tests::{Engine, EngineOptions, Network, eventually};
 
 const BOT: &str = "6281100000001";
@@ -57,46 +55,6 @@ async fn the_sample_plugin_answers_and_keeps_state_for_each_chat() {
     })
     .await
     .unwrap();
-}
-
-struct Receiver {
-    child: Child,
-    url: String,
-}
-
-impl Receiver {
-    fn start(secret: &str) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/receivers/python/receiver.py");
-        let mut command = Command::new("python3");
-        command.arg(script).arg("0").env("SECRET", secret).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(' ').next().unwrap().to_owned();
-        Self { child, url: format!("http://127.0.0.1:{port}/") }
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[tokio::test]
-async fn a_receiver_in_another_language_checks_the_signature_and_answers() {
-    let (network, _folder, engine) = stage().await;
-    let receiver = Receiver::start("s3cret");
-    let wrong = json!({"webhookUrl": receiver.url, "webhookSecret": "another", "preflight": true});
-    let refused = engine.api(Method::POST, "/session/shop/config", Some(wrong)).await.unwrap();
-    assert!((400..600).contains(&refused.status), "{refused:?}");
-
-    let config = json!({"webhookUrl": receiver.url, "webhookSecret": "s3cret", "preflight": true});
-    let set = engine.api(Method::POST, "/session/shop/config", Some(config)).await.unwrap();
-    assert_eq!(set.status, 200, "{set:?}");
-    network.say(ANA, BOT, "ping").await.unwrap();
-    network.wait_text(ANA, "pong from python").await.unwrap();
 }
 
 #[tokio::test]
