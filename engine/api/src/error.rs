@@ -94,6 +94,7 @@ impl From<EngineError> for ApiError {
             EngineError::Exists(_) => Self::new(codes::CONFLICT, message),
             EngineError::Forbidden(_) => Self::new(codes::FORBIDDEN, message),
             EngineError::Invalid(_) => Self::new(codes::INVALID_PARAMETER, message),
+            EngineError::State(_) => Self::new(codes::INVALID_STATE, message),
             EngineError::Action(fault) | EngineError::Plugin(fault) => refused(&fault),
             EngineError::Script { line, column, message: what } => Self::new(codes::UNPROCESSABLE_ENTITY, message)
                 .with("result", json!({ "line": line, "column": column, "error": what })),

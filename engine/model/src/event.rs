@@ -21,6 +21,9 @@ pub enum EventKind {
     MessageReaction,
     /// A contact's presence changed.
     PresenceUpdate,
+    /// A webhook target became something that a person should know of:
+    /// `stopped`, `gone`, `resumed`. Never owed to that target.
+    WebhookStatus,
     /// Not a fact: the input of a script that a client runs by hand. Never in
     /// the log, and nobody can subscribe to it.
     Adhoc,
@@ -28,8 +31,8 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind of fact, in the order of the contract's catalogue.
-    pub const ALL: [Self; 4] =
-        [Self::SessionStatus, Self::MessageReceived, Self::MessageReaction, Self::PresenceUpdate];
+    pub const ALL: [Self; 5] =
+        [Self::SessionStatus, Self::MessageReceived, Self::MessageReaction, Self::PresenceUpdate, Self::WebhookStatus];
 
     /// The wire name.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +41,7 @@ impl EventKind {
             Self::MessageReceived => "message_received",
             Self::MessageReaction => "message_reaction",
             Self::PresenceUpdate => "presence_update",
+            Self::WebhookStatus => "webhook_status",
             Self::Adhoc => "adhoc",
         }
     }
@@ -51,7 +55,10 @@ impl fmt::Display for EventKind {
 
 /// A name that no event has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not an event; use one of session_status, message_received, message_reaction, presence_update")]
+#[error(
+    "\"{0}\" is not an event; use one of session_status, message_received, message_reaction, presence_update, \
+     webhook_status"
+)]
 pub struct UnknownEvent(String);
 
 impl FromStr for EventKind {

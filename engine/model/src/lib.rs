@@ -2,9 +2,9 @@
 //!
 //! Nothing here does I/O: these are the facts ([`event`]), the intentions
 //! ([`action`], [`plan`]), their execution records ([`run`], [`job`],
-//! [`delivery`]), the registry ([`session`], [`user`], [`reactor`]) and the
-//! small vocabulary they share ([`id`], [`jid`], [`fault`], [`clock`],
-//! [`limits`]).
+//! [`delivery`]), the registry ([`session`], [`user`], [`reactor`],
+//! [`target`]) and the small vocabulary they share ([`id`], [`jid`], [`fault`],
+//! [`clock`], [`limits`]).
 
 pub mod action;
 pub mod clock;
@@ -19,5 +19,6 @@ pub mod plan;
 pub mod reactor;
 pub mod run;
 pub mod session;
+pub mod target;
 pub mod template;
 pub mod user;

@@ -23,6 +23,8 @@ pub const RETRY_ATTEMPTS: u32 = 20;
 pub const STATE_BYTES: usize = 64 << 10;
 /// Largest webhook answer that is read, in bytes.
 pub const ANSWER_BYTES: usize = 1 << 20;
+/// Of a webhook answer, this much is kept with the attempt, in bytes.
+pub const ANSWER_KEPT_BYTES: usize = 4 << 10;
 /// Longest flow script, in bytes.
 pub const SCRIPT_BYTES: usize = 256 << 10;
 /// Largest plugin file, in bytes.

@@ -1,4 +1,5 @@
-//! Reactors as the registry keeps them: flows, plugins and webhook targets.
+//! Reactors as the registry keeps them: flows and plugins, and what names any of
+//! them. Webhook receivers are in [`crate::target`].
 
 use crate::clock::Millis;
 use crate::event::EventKind;
@@ -102,33 +103,4 @@ pub struct PluginBinding {
     pub enabled: bool,
     /// Handed to the plugin with each event: an object.
     pub config: Value,
-}
-
-/// A webhook receiver of a session.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Target {
-    /// `tgt_`+ULID.
-    pub id: TargetId,
-    /// The session whose events it is owed.
-    pub session: SessionId,
-    /// Where to; empty when a 404 or 410 answer emptied it.
-    pub url: String,
-    /// Key of the signature, together with the username. Encrypted at rest.
-    pub secret: String,
-    /// Not used before this moment (after a 401 or 403, or an open circuit).
-    pub paused_until_ms: Millis,
-    /// Failures in a row.
-    pub failures: u32,
-}
-
-impl fmt::Debug for Target {
-    // The secret stays out of logs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target")
-            .field("id", &self.id)
-            .field("session", &self.session)
-            .field("paused_until_ms", &self.paused_until_ms)
-            .field("failures", &self.failures)
-            .finish_non_exhaustive()
-    }
 }

@@ -8,12 +8,13 @@
 use crate::error::EngineError;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use warest_model::event::EventKind;
 use warest_model::fault::Fault;
 use warest_model::id::{SessionId, TargetId, UserId};
-use warest_model::reactor::{Flow, Plugin, ReactorRef, Target};
+use warest_model::reactor::{Flow, Plugin, ReactorRef};
 use warest_model::session::Session;
+use warest_model::target::{Target, TargetOptions};
 use warest_model::user::User;
 use warest_react::flow::FlowEngine;
 use warest_react::wasm::{LoadedPlugin, PluginHost};
@@ -67,12 +68,15 @@ pub struct Directory {
     flows: FlowEngine,
     plugins: PluginHost,
     image: RwLock<Image>,
+    /// Held from reading targets to showing them, so that what was read earlier
+    /// is not shown later.
+    reading_targets: Mutex<()>,
 }
 
 impl Directory {
     /// Reads everything from the store.
     pub async fn load(store: Arc<dyn Store>, flows: FlowEngine, plugins: PluginHost) -> Result<Self, EngineError> {
-        let directory = Self { store, flows, plugins, image: RwLock::default() };
+        let directory = Self { store, flows, plugins, image: RwLock::default(), reading_targets: Mutex::default() };
         directory.reload_sessions().await?;
         directory.reload_flows().await?;
         directory.reload_plugins().await?;
@@ -150,11 +154,28 @@ impl Directory {
 
     /// Reads the webhook targets anew.
     pub async fn reload_targets(&self) -> Result<(), EngineError> {
+        let _reading = self.reading_targets.lock().await;
         let mut targets: HashMap<SessionId, Vec<Target>> = HashMap::new();
         for target in self.store.targets(None).await? {
             targets.entry(target.session.clone()).or_default().push(target);
         }
         self.write(|image| image.targets = targets);
+        Ok(())
+    }
+
+    /// Reads one webhook target anew.
+    pub async fn reload_target(&self, session: &SessionId, id: &TargetId) -> Result<(), EngineError> {
+        let _reading = self.reading_targets.lock().await;
+        let found = self.store.target(id).await?;
+        self.write(|image| {
+            let targets = image.targets.entry(session.clone()).or_default();
+            match (targets.iter().position(|target| target.id == *id), found) {
+                (Some(at), Some(found)) => targets[at] = found,
+                (Some(at), None) => drop(targets.remove(at)),
+                (None, Some(found)) => targets.push(found),
+                (None, None) => {}
+            }
+        });
         Ok(())
     }
 
@@ -170,9 +191,17 @@ impl Directory {
         all
     }
 
-    /// The webhook target with this id.
-    pub fn target(&self, id: &TargetId) -> Option<Target> {
-        self.read(|image| image.targets.values().flatten().find(|target| target.id == *id).cloned())
+    /// The webhook target of a session with this id.
+    pub fn target(&self, session: &SessionId, id: &TargetId) -> Option<Target> {
+        self.read(|image| image.targets.get(session)?.iter().find(|target| target.id == *id).cloned())
+    }
+
+    /// The options of a webhook target, whosever it is; the defaults if it is gone.
+    pub fn options(&self, id: &TargetId) -> TargetOptions {
+        self.read(|image| {
+            let found = image.targets.values().flatten().find(|target| target.id == *id);
+            found.map(|target| target.options.clone()).unwrap_or_default()
+        })
     }
 
     /// The webhook targets of a session.
@@ -195,7 +224,7 @@ impl Directory {
                 .map(|name| ReactorRef::Plugin(name.clone()));
             let targets = image.targets.get(session).into_iter().flatten();
             let targets =
-                targets.filter(|target| !target.url.is_empty()).map(|target| ReactorRef::Target(target.id.clone()));
+                targets.filter(|target| target.hears(kind)).map(|target| ReactorRef::Target(target.id.clone()));
             flows.chain(plugins).chain(targets).collect()
         })
     }

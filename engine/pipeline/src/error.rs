@@ -18,6 +18,9 @@ pub enum EngineError {
     /// The request is wrong; the message says what to do.
     #[error("{0}")]
     Invalid(String),
+    /// The request does not fit how things stand; the message says what to do.
+    #[error("{0}")]
+    State(String),
     /// An action of the request is wrong.
     #[error("{0}")]
     Action(Fault),

@@ -9,14 +9,15 @@ use crate::deliver::Deliverer;
 use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
 use async_trait::async_trait;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use warest_link::Intake;
-use warest_model::clock::SharedClock;
-use warest_model::event::{Event, Observation};
+use warest_model::clock::{Millis, SharedClock};
+use warest_model::event::{Event, EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::id::{EventId, SessionId};
-use warest_model::reactor::ReactorRef;
+use warest_model::jid::Jid;
 use warest_store::{NewEvent, Store};
 
 /// The first stage.
@@ -30,17 +31,14 @@ pub struct EventIntake {
     pub(crate) live: broadcast::Sender<Arc<Event>>,
 }
 
-impl EventIntake {
-    fn event(&self, session: &SessionId, seen: &mut Observation) -> Event {
-        let now = self.clock.now_ms();
-        let id = EventId::new(now);
-        let mut data = std::mem::take(&mut seen.data);
-        if let Some(fields) = data.as_object_mut() {
-            fields.insert("sessionId".to_owned(), session.as_str().into());
-            fields.insert("eventId".to_owned(), id.as_str().into());
-        }
-        Event { id, session: session.clone(), kind: seen.kind, chat: seen.chat.clone(), ts_ms: now, data }
+/// An event that happened now, with what the log adds to its payload.
+pub(crate) fn event_of(session: &SessionId, kind: EventKind, chat: Option<Jid>, mut data: Value, now: Millis) -> Event {
+    let id = EventId::new(now);
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("sessionId".to_owned(), session.as_str().into());
+        fields.insert("eventId".to_owned(), id.as_str().into());
     }
+    Event { id, session: session.clone(), kind, chat, ts_ms: now, data }
 }
 
 #[async_trait]
@@ -53,10 +51,10 @@ impl Intake for EventIntake {
         }
         let new: Vec<NewEvent> = observations
             .into_iter()
-            .map(|mut seen| NewEvent {
+            .map(|seen| NewEvent {
                 owed: self.directory.owed(session, seen.kind),
-                dedup: seen.dedup.take(),
-                event: self.event(session, &mut seen),
+                dedup: seen.dedup,
+                event: event_of(session, seen.kind, seen.chat, seen.data, self.clock.now_ms()),
             })
             .collect();
         crash_point!("intake.before_commit");
@@ -64,14 +62,7 @@ impl Intake for EventIntake {
             self.store.append(new.clone()).await.map_err(|error| Fault::retry("store_failed", error.to_string()))?;
         crash_point!("intake.committed");
         for (new, _) in new.into_iter().zip(fresh).filter(|(_, fresh)| *fresh) {
-            for reactor in &new.owed {
-                match reactor {
-                    ReactorRef::Target(target) => self.deliverer.wake(target),
-                    other => self.dispatcher.wake(other),
-                }
-            }
-            // Nobody watching is no failure.
-            let _ = self.live.send(Arc::new(new.event));
+            self.deliverer.announce(new);
         }
         Ok(())
     }

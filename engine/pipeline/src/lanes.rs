@@ -71,6 +71,7 @@ pub trait Work: Send + Sync + 'static {
 pub struct Lanes {
     wake: Arc<Notify>,
     stop: CancellationToken,
+    ended: CancellationToken,
 }
 
 impl Lanes {
@@ -93,7 +94,20 @@ pub fn spawn<W: Work>(
     tasks: &tokio_util::task::TaskTracker,
     stop: CancellationToken,
 ) -> Lanes {
-    let handle = Lanes { wake: Arc::new(Notify::new()), stop };
+    spawn_after(None, work, concurrency, clock, tasks, stop)
+}
+
+/// Like [`spawn`], but stops a scheduler of the same partition, and begins once
+/// nothing of it is under way any more.
+pub fn spawn_after<W: Work>(
+    before: Option<Lanes>,
+    work: Arc<W>,
+    concurrency: usize,
+    clock: SharedClock,
+    tasks: &tokio_util::task::TaskTracker,
+    stop: CancellationToken,
+) -> Lanes {
+    let handle = Lanes { wake: Arc::new(Notify::new()), stop, ended: CancellationToken::new() };
     let scheduler = Scheduler {
         work,
         concurrency,
@@ -107,7 +121,16 @@ pub fn spawn<W: Work>(
         running: JoinSet::new(),
         under_way: HashMap::new(),
     };
-    tasks.spawn(scheduler.run(handle.wake.clone(), handle.stop.clone()));
+    let (wake, stop, ended) = (handle.wake.clone(), handle.stop.clone(), handle.ended.clone());
+    tasks.spawn(async move {
+        // Also if it panics: who comes after must not wait for ever.
+        let _ended = ended.drop_guard();
+        if let Some(before) = before {
+            before.stop.cancel();
+            before.ended.cancelled().await;
+        }
+        scheduler.run(wake, stop).await;
+    });
     handle
 }
 

@@ -156,3 +156,20 @@ async fn a_panic_holds_up_its_lane_for_a_moment_and_costs_no_row() {
     assert_eq!(table.of_lane("a"), (1..=100).step_by(2).collect::<Vec<_>>());
     assert_eq!(table.of_lane("b"), (2..=100).step_by(2).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_successor_begins_once_nothing_of_the_one_before_is_under_way() {
+    let table = Arc::new(Table::default());
+    for seq in 1..=1_000 {
+        table.add(seq, if seq % 2 == 0 { "b" } else { "a" });
+    }
+    let mut lanes = start(&table);
+    for done in (50..1_000).step_by(50) {
+        table.wait_for(|table| table.worked.lock().unwrap().len() >= done).await;
+        let (clock, stop) = (Arc::new(SystemClock), CancellationToken::new());
+        lanes = spawn_after(Some(lanes), table.clone(), 8, clock, &TaskTracker::new(), stop);
+    }
+    table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
+    assert_eq!(table.of_lane("a"), (1..=1_000).step_by(2).collect::<Vec<_>>());
+    assert_eq!(table.of_lane("b"), (2..=1_000).step_by(2).collect::<Vec<_>>());
+}

@@ -49,4 +49,12 @@ impl Wakeups {
     partition!(sessions, SessionId, session, ensure_session, drop_session, "a session's send queue");
     partition!(reactors, ReactorRef, reactor, ensure_reactor, drop_reactor, "a reactor");
     partition!(targets, TargetId, target, ensure_target, drop_target, "a webhook target");
+
+    /// Has the scheduler of a webhook target, if it is running, replaced by what
+    /// `start` makes of it.
+    pub fn restart_target(&self, key: &TargetId, start: impl FnOnce(Lanes) -> Lanes) {
+        if let Some(lanes) = self.targets.write().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
+            *lanes = start(lanes.clone());
+        }
+    }
 }

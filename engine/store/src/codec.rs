@@ -29,6 +29,7 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             EventKind::MessageReceived => v1::EventKind::MessageReceived,
             EventKind::MessageReaction => v1::EventKind::MessageReaction,
             EventKind::PresenceUpdate => v1::EventKind::PresenceUpdate,
+            EventKind::WebhookStatus => v1::EventKind::WebhookStatus,
             EventKind::Adhoc => v1::EventKind::Adhoc,
         }
         .into(),
@@ -52,6 +53,7 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event> {
             v1::EventKind::MessageReceived => EventKind::MessageReceived,
             v1::EventKind::MessageReaction => EventKind::MessageReaction,
             v1::EventKind::PresenceUpdate => EventKind::PresenceUpdate,
+            v1::EventKind::WebhookStatus => EventKind::WebhookStatus,
             v1::EventKind::Adhoc => EventKind::Adhoc,
         },
         chat: jid_or_none(WHAT, event.chat)?,

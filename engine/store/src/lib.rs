@@ -19,10 +19,10 @@ pub mod sqlite;
 mod traits;
 
 pub use error::StoreError;
-pub use query::{EventFilter, Page, RunFilter};
+pub use query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
 pub use traits::{
-    Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors, Registry, RunRecord, Runs,
-    SendQueue, Store,
+    AttemptReport, Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors, Recorded,
+    Registry, Replayed, Resumed, RunRecord, Runs, SendQueue, Store, TargetReport, Targets,
 };
 
 /// The result of asking the store.

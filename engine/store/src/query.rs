@@ -1,7 +1,9 @@
 //! Filters of the lists that the API shows.
 
+use warest_model::clock::Millis;
+use warest_model::delivery::DeliveryState;
 use warest_model::event::EventKind;
-use warest_model::id::{SessionId, UserId};
+use warest_model::id::{EventId, SessionId, TargetId, UserId};
 use warest_model::run::RunState;
 
 /// How much of a list, and from where. Lists are newest first.
@@ -37,4 +39,38 @@ pub struct RunFilter {
     pub state: Option<RunState>,
     /// Only those that answer this event.
     pub event: Option<String>,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only this tenant's; all if absent.
+    pub owner: Option<UserId>,
+    /// Only this session's.
+    pub session: Option<SessionId>,
+    /// Only those owed to this target.
+    pub target: Option<TargetId>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only those of this event.
+    pub event: Option<EventId>,
+    /// Only those created at this moment or later.
+    pub since_ms: Option<Millis>,
+    /// Only those created before this moment.
+    pub until_ms: Option<Millis>,
+}
+
+/// Which deliveries of a session are owed again, oldest first.
+#[derive(Debug, Clone)]
+pub struct ReplayRange {
+    /// The session.
+    pub session: SessionId,
+    /// Only those owed to this target.
+    pub target: Option<TargetId>,
+    /// `Delivered` or `Dead`.
+    pub state: DeliveryState,
+    /// Created at this moment or later.
+    pub from_ms: Millis,
+    /// Created before this moment.
+    pub to_ms: Millis,
 }

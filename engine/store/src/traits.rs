@@ -1,19 +1,20 @@
 //! What the store can be asked.
 
 use crate::Result;
-use crate::query::{EventFilter, Page, RunFilter};
+use crate::query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use warest_model::clock::Millis;
-use warest_model::delivery::Delivery;
+use warest_model::delivery::{Attempt, Delivery};
 use warest_model::event::Event;
 use warest_model::fault::Fault;
 use warest_model::id::{DeliveryId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::StateWrite;
-use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef, Target};
+use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
 use warest_model::run::{Run, RunState, Step};
 use warest_model::session::Session;
+use warest_model::target::{Outcome, Target, TargetHealth};
 use warest_model::user::User;
 
 /// An event to append, with what it is owed to.
@@ -107,6 +108,60 @@ pub struct JobEnd {
     pub ended_ms: Millis,
 }
 
+/// A delivery after an attempt, with all that is saved with it.
+#[derive(Debug, Clone)]
+pub struct AttemptReport {
+    /// The delivery as it is from now on.
+    pub delivery: Delivery,
+    /// The journal line; none if nothing was sent.
+    pub attempt: Option<Attempt>,
+    /// The run of the answer's actions.
+    pub run: Option<NewRun>,
+    /// What it says of the target; none if that is nothing new.
+    pub target: Option<TargetReport>,
+}
+
+/// What an attempt says of its target.
+#[derive(Debug, Clone)]
+pub struct TargetReport {
+    /// The URL that was tried: what is known of one says nothing of another.
+    pub url: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// When it ended.
+    pub now_ms: Millis,
+    /// The event that says so, if this stops the target for failing too long, or
+    /// empties its URL. Appended if it does.
+    pub notice: Option<NewEvent>,
+}
+
+/// What a saved attempt changed beside the delivery.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// URL and health of the target from now on, if they changed.
+    pub target: Option<(String, TargetHealth)>,
+    /// Whether the notice was appended.
+    pub noticed: bool,
+}
+
+/// That a person has a target used again.
+#[derive(Debug, Clone)]
+pub struct Resumed {
+    /// The event that says so, if the target was stopped.
+    pub notice: Option<NewEvent>,
+}
+
+/// What a replay of a range did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The targets that are owed something by it.
+    pub targets: Vec<TargetId>,
+    /// How many deliveries are owed again.
+    pub count: u32,
+    /// Of the first one that was left because of the limit: when it was created.
+    pub rest_from_ms: Option<Millis>,
+}
+
 /// Users and sessions.
 #[async_trait]
 pub trait Registry: Send + Sync {
@@ -168,7 +223,7 @@ pub trait EventLog: Send + Sync {
     ) -> Result<BTreeMap<String, String>>;
 }
 
-/// Flows, plugins and webhook targets.
+/// Flows and plugins.
 #[async_trait]
 pub trait Reactors: Send + Sync {
     /// Every flow of one owner, or all; oldest first.
@@ -194,16 +249,27 @@ pub trait Reactors: Send + Sync {
     async fn bindings(&self) -> Result<Vec<PluginBinding>>;
     /// Adds or replaces a binding.
     async fn put_binding(&self, binding: &PluginBinding) -> Result<()>;
+}
 
+/// Webhook targets.
+#[async_trait]
+pub trait Targets: Send + Sync {
     /// Every webhook target, or those of one session; oldest first.
     async fn targets(&self, session: Option<&SessionId>) -> Result<Vec<Target>>;
     /// The target with this id.
     async fn target(&self, id: &TargetId) -> Result<Option<Target>>;
-    /// Makes these the targets of a session: what is not among them is removed
-    /// with what is owed to it.
-    async fn set_targets(&self, session: &SessionId, targets: &[Target]) -> Result<()>;
-    /// Writes URL, pause and failure count of a target.
-    async fn update_target(&self, target: &Target) -> Result<()>;
+    /// Makes these the targets of a session. What is not among them is removed;
+    /// what was owed to it is given up at `now_ms`, and stays listed.
+    async fn set_targets(&self, session: &SessionId, targets: &[Target], now_ms: Millis) -> Result<()>;
+    /// Adds a target. The default target of its session gives way to it; what was
+    /// owed to that is given up at `now_ms`, and stays listed.
+    async fn add_target(&self, target: &Target, now_ms: Millis) -> Result<()>;
+    /// Writes URL, secrets and options of a target. With a `resumed`, its health
+    /// is as new, too.
+    async fn update_target(&self, target: &Target, resumed: Option<Resumed>) -> Result<()>;
+    /// Removes a target; what was owed to it is given up at `now_ms`, and stays
+    /// listed.
+    async fn delete_target(&self, id: &TargetId, now_ms: Millis) -> Result<()>;
 }
 
 /// Runs and their journals.
@@ -265,14 +331,24 @@ pub trait Outbox: Send + Sync {
     async fn owed_targets(&self) -> Result<Vec<TargetId>>;
     /// The delivery with this id.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
-    /// Writes state, attempts, due time, status, error and end of a pending
-    /// delivery, together with the run of the answer's actions. A run for the
-    /// same target and event that exists already is left as it is. `NotFound`
-    /// if the delivery is not pending any more.
-    async fn record_attempt(&self, delivery: &Delivery, run: Option<NewRun>) -> Result<()>;
+    /// A page of deliveries, newest first; a replayed one counts as new.
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &Page) -> Result<Vec<Delivery>>;
+    /// The attempts of a delivery that are kept, oldest first.
+    async fn attempts(&self, delivery: &DeliveryId) -> Result<Vec<Attempt>>;
+    /// Saves an attempt: state, counts, due time, status, error and end of a
+    /// pending delivery, its journal line, the run of the answer's actions, and
+    /// what it says of its target. A run for the same target and event that
+    /// exists already is left as it is. `NotFound`, and nothing written, if the
+    /// delivery is not pending any more.
+    async fn record_attempt(&self, report: AttemptReport) -> Result<Recorded>;
+    /// Owes a delivered or dead delivery again, behind all that is owed.
+    /// `NotFound` if it is neither, or if its event or its target's URL is gone.
+    async fn replay_delivery(&self, id: &DeliveryId, now_ms: Millis) -> Result<()>;
+    /// The same for the first of a range, at most `limit`.
+    async fn replay_deliveries(&self, range: &ReplayRange, limit: u32, now_ms: Millis) -> Result<Replayed>;
 }
 
 /// Everything the engine asks of its store.
-pub trait Store: Registry + EventLog + Reactors + Runs + SendQueue + Outbox + 'static {}
+pub trait Store: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + 'static {}
 
-impl<T> Store for T where T: Registry + EventLog + Reactors + Runs + SendQueue + Outbox + 'static {}
+impl<T> Store for T where T: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + 'static {}

@@ -4,12 +4,16 @@
 mod conformance;
 
 use async_trait::async_trait;
-use conformance::{Driver, name, new_event, new_job, new_target, owed, plugin};
+use conformance::{Driver, NOW, name, new_event, new_job, new_target, owed, plugin};
 use futures::future::join_all;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::path::PathBuf;
+use warest_model::id::UserId;
+use warest_model::target::{OldSecret, Target};
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::{SqliteOptions, SqliteStore};
-use warest_store::{EventLog, Reactors, SendQueue, Store, StoreError};
+use warest_store::{DeliveryFilter, EventLog, Outbox, Page, SendQueue, Store, StoreError, Targets};
 
 struct Sqlite {
     folder: tempfile::TempDir,
@@ -96,8 +100,9 @@ async fn a_full_queue_makes_callers_wait_and_loses_none() {
 #[tokio::test]
 async fn secrets_are_not_in_the_file() {
     let sqlite = open().await;
-    let target = new_target("s");
-    sqlite.store.set_targets(&name("s"), std::slice::from_ref(&target)).await.unwrap();
+    let old = OldSecret { secret: "an-old-secret".to_owned(), until_ms: i64::MAX };
+    let target = Target { old_secret: Some(old), ..new_target("s") };
+    sqlite.store.add_target(&target, 0).await.unwrap();
     let event = new_event("in-the-clear", "");
     sqlite.store.append(vec![owed(&event, &[plugin("echo")])]).await.unwrap();
     sqlite.store.close().await.unwrap();
@@ -105,6 +110,7 @@ async fn secrets_are_not_in_the_file() {
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("in-the-clear"), "the search finds what is there");
     assert!(!holds(&target.secret));
+    assert!(!holds("an-old-secret"));
 }
 
 #[tokio::test]
@@ -112,9 +118,40 @@ async fn a_damaged_record_is_told_as_such() {
     let sqlite = open().await;
     let event = new_event("s", "");
     sqlite.store.append(vec![owed(&event, &[])]).await.unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(sqlite.file());
+    let options = SqliteConnectOptions::new().filename(sqlite.file());
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query("UPDATE events SET record = x'ffff'").execute(&pool).await.unwrap();
     let read = sqlite.store.event(event.id.as_str()).await;
     assert!(matches!(read, Err(StoreError::Corrupt { what: "event", .. })), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_goes_on_with_its_targets_and_deliveries() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("warest.db");
+    let all = sqlx::migrate!("migrations/sqlite");
+    let first = Migrator::with_migrations(all.migrations.iter().take(1).cloned().collect());
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    first.run(&pool).await.unwrap();
+    let (target, event, owner) = (new_target("s"), new_event("s", ""), UserId::new(NOW));
+    let sealed = cipher().seal(format!("targets/secret/{}", target.id).as_bytes(), target.secret.as_bytes()).unwrap();
+    let (id, event_id) = (target.id.as_str(), event.id.as_str());
+    let insert = "INSERT INTO sessions VALUES (7, 's', ?, '', 1, NULL, 0)";
+    sqlx::query(insert).bind(owner.as_str()).execute(&pool).await.unwrap();
+    let insert = "INSERT INTO targets VALUES (1, ?, 's', ?, ?, 0, 0)";
+    sqlx::query(insert).bind(id).bind(&target.url).bind(sealed).execute(&pool).await.unwrap();
+    let insert = "INSERT INTO events VALUES (1, ?, 's', 7, 'message_received', '', 0, x'')";
+    sqlx::query(insert).bind(event_id).execute(&pool).await.unwrap();
+    let insert = "INSERT INTO deliveries
+        VALUES (1, 'dlv_01HF5QZVQSK3T1SH4Z2RCB2DQB', ?, 's', '', ?, 'pending', 4, 5, 503, 'busy', 1, NULL)";
+    sqlx::query(insert).bind(event_id).bind(id).execute(&pool).await.unwrap();
+    pool.close().await;
+
+    let store = SqliteStore::open(file, cipher()).await.unwrap();
+    assert!(store.targets(None).await.unwrap() == std::slice::from_ref(&target), "with the defaults for what is new");
+    let filter = DeliveryFilter { owner: Some(owner), ..DeliveryFilter::default() };
+    let found = store.deliveries(&filter, &Page { before: None, limit: 9 }).await.unwrap();
+    assert_eq!(found, store.pending_deliveries(&target.id, None, 0, 9).await.unwrap(), "its owner sees it");
+    assert_eq!((found[0].attempts, found[0].tries), (4, 4), "its schedule goes on where it stood");
 }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod bindings;
+mod deliveries;
 mod events;
 mod flows;
 mod jobs;
@@ -11,6 +12,7 @@ mod runs;
 mod send_text;
 mod server;
 mod session;
+mod targets;
 mod webhook;
 
 use crate::auth::authenticate;
@@ -42,8 +44,20 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .route("/session/{sessionId}/config", post(session::config::post))
         .route("/session/{sessionId}/actions", post(actions::post))
         .route("/session/{sessionId}/plugins/{name}", put(bindings::put))
+        .route("/session/{sessionId}/targets", get(targets::list).post(targets::create))
+        .route(
+            "/session/{sessionId}/targets/{targetId}",
+            get(targets::one).patch(targets::change).delete(targets::delete),
+        )
+        .route("/session/{sessionId}/targets/{targetId}/test", post(targets::test))
+        .route("/session/{sessionId}/targets/{targetId}/rotate", post(targets::rotate))
+        .route("/session/{sessionId}/targets/{targetId}/resume", post(targets::resume))
         .route("/messages/send/text", get(send_text::get).post(send_text::post))
         .route("/webhook/preflight", post(webhook::preflight))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/replay", post(deliveries::replay_range))
+        .route("/deliveries/{id}", get(deliveries::one))
+        .route("/deliveries/{id}/replay", post(deliveries::replay))
         .route("/flows", get(flows::list).post(flows::create))
         .route("/flows/{id}", get(flows::one).put(flows::put).delete(flows::delete))
         .route("/plugins", get(plugins::list).merge(post(plugins::upload).layer(plugin_limit)))

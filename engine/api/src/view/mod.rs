@@ -1,13 +1,17 @@
 //! How the engine's records are shown: camelCase, times as epoch milliseconds
 //! (session resources keep the contract's ISO times).
 
+mod delivery;
 mod plan;
 mod run;
 mod session;
+mod target;
 
+pub use delivery::{attempt_json, delivery_json};
 pub use plan::plan_json;
 pub use run::{run_json, step_json};
 pub use session::{qr_fields, session_json, webhook_fields};
+pub use target::target_json;
 
 use serde_json::{Value, json};
 use warest_model::clock::Millis;

@@ -8,8 +8,8 @@ use qrcode::QrCode;
 use serde_json::{Map, Value, json};
 use std::io::Cursor;
 use warest_model::clock::Millis;
-use warest_model::reactor::Target;
 use warest_model::session::SessionState;
+use warest_model::target::Target;
 use warest_pipeline::directory::SessionEntry;
 
 /// Smallest side of a QR picture, in pixels.

@@ -10,6 +10,8 @@ const RUN: &str = "run_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 const FLOW: &str = "flw_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 const EVENT: &str = "evt_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 const JOB: &str = "job_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+const DELIVERY: &str = "dlv_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+const TARGET: &str = "tgt_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 
 /// An endpoint: method, path, and a body it would take. `main` stands for the
 /// session in both.
@@ -18,6 +20,10 @@ fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
     let letter =
         json!({ "sessionId": "main", "to": "628111111111", "message": "x", "replyMessageId": "A", "presence": true });
     let named = json!({ "sessionId": "main" });
+    let target = json!({
+        "url": "https://example.com/", "secret": "x", "events": ["message_received"], "payload": "node",
+        "order": "none", "concurrency": 2, "enabled": true, "preflight": false,
+    });
     vec![
         ("GET", "/server/ping".into(), None),
         ("GET", "/server/healthz".into(), None),
@@ -46,6 +52,22 @@ fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
             "POST",
             "/webhook/preflight".into(),
             Some(json!({ "sessionId": "main", "url": "https://example.com/", "secret": "x" })),
+        ),
+        ("GET", "/session/main/targets".into(), None),
+        ("POST", "/session/main/targets".into(), Some(target.clone())),
+        ("GET", format!("/session/main/targets/{TARGET}"), None),
+        ("PATCH", format!("/session/main/targets/{TARGET}"), Some(target)),
+        ("DELETE", format!("/session/main/targets/{TARGET}"), None),
+        ("POST", format!("/session/main/targets/{TARGET}/test"), None),
+        ("POST", format!("/session/main/targets/{TARGET}/rotate"), Some(json!({ "secret": "x", "overlapSec": 60 }))),
+        ("POST", format!("/session/main/targets/{TARGET}/resume"), None),
+        ("GET", "/deliveries?session=main".into(), None),
+        ("GET", format!("/deliveries/{DELIVERY}"), None),
+        ("POST", format!("/deliveries/{DELIVERY}/replay"), None),
+        (
+            "POST",
+            "/deliveries/replay".into(),
+            Some(json!({ "sessionId": "main", "target": TARGET, "state": "dead", "from": 1, "to": 2 })),
         ),
         ("GET", "/flows".into(), None),
         ("POST", "/flows".into(), Some(flow.clone())),
@@ -190,6 +212,13 @@ async fn ids_and_filters_of_a_wrong_shape_are_refused() {
         "/runs?state=nope",
         "/runs?event=nope",
         "/runs?before=' OR 1=1",
+        "/deliveries?state=nope",
+        "/deliveries?target=nope",
+        "/deliveries?event=nope",
+        "/deliveries?since=yesterday",
+        "/deliveries?before=run_1",
+        "/deliveries/nope",
+        "/session/main/targets/nope",
         "/runs/nope",
         "/events/nope",
         "/jobs/nope",
@@ -205,9 +234,13 @@ async fn ids_and_filters_of_a_wrong_shape_are_refused() {
         check_refusal(&answer, path);
         assert_eq!(answer.status.as_u16(), 400, "{path}: {}", answer.body);
     }
-    for (path, code) in
-        [(format!("/runs/{RUN}"), 2600), (format!("/events/{EVENT}"), 2600), (format!("/jobs/{JOB}"), 7005)]
-    {
+    for (path, code) in [
+        (format!("/runs/{RUN}"), 2600),
+        (format!("/events/{EVENT}"), 2600),
+        (format!("/jobs/{JOB}"), 7005),
+        (format!("/deliveries/{DELIVERY}"), 2600),
+        (format!("/session/main/targets/{TARGET}"), 2600),
+    ] {
         assert_eq!(world.get(&path).await.codes(), (404, code));
     }
 }

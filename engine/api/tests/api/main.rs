@@ -4,11 +4,14 @@
 
 mod auth;
 mod bad_input;
+mod deliveries;
 mod flows;
 mod links;
 mod plugins;
+mod receiver;
 mod runs;
 mod sends;
 mod sessions;
+mod targets;
 mod throttle;
 mod world;

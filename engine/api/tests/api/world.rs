@@ -7,12 +7,13 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use warest_api::{ApiConfig, ApiState, router};
 use warest_link::Intake;
-use warest_model::clock::SystemClock;
+use warest_model::clock::{Clock, Millis, SystemClock};
 use warest_model::id::UserId;
 use warest_model::user::User;
 use warest_pipeline::engine::NewSession;
@@ -22,7 +23,9 @@ use warest_react::wasm::{PluginHost, PluginLimits};
 use warest_store::cache::local::{LocalCache, LocalOptions};
 use warest_store::secret::{Cipher, MasterKey, api_key_hash};
 use warest_store::sqlite::SqliteStore;
-use warest_store::{EventFilter, EventLog, Page, Reactors, Registry, RunFilter, Runs, SendQueue};
+use warest_store::{
+    DeliveryFilter, EventFilter, EventLog, Outbox, Page, Reactors, Registry, RunFilter, Runs, SendQueue, Targets,
+};
 
 pub const ALICE: &str = "alice-key-0123456789abcdef";
 pub const BOB: &str = "bob-key-0123456789abcdef";
@@ -35,7 +38,36 @@ pub struct World {
     pub links: Arc<FakeLinks>,
     pub store: SqliteStore,
     pub alice: User,
+    pub clock: Arc<ShiftedClock>,
     _folder: TempDir,
+}
+
+/// The machine's clock, set forward by as much as a test says.
+#[derive(Default)]
+pub struct ShiftedClock(AtomicI64);
+
+impl ShiftedClock {
+    pub fn forward(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now_ms(&self) -> Millis {
+        SystemClock.now_ms() + self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Asks again and again until `look` finds something.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// An answer of the API.
@@ -64,6 +96,15 @@ impl World {
 
     /// One whose API works differently.
     pub async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::of(|_| {}, change).await
+    }
+
+    /// One whose engine works differently.
+    pub async fn with_engine(change: impl FnOnce(&mut EngineConfig)) -> Self {
+        Self::of(change, |_| {}).await
+    }
+
+    async fn of(engine: impl FnOnce(&mut EngineConfig), change: impl FnOnce(&mut ApiConfig)) -> Self {
         // Whoever is first installs it; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -75,9 +116,11 @@ impl World {
         let flows = FlowEngine::new(FlowLimits::default()).unwrap();
         let plugins = PluginHost::new(PluginLimits { instances: 4, ..PluginLimits::default() }).unwrap();
         let shared = Arc::new(store.clone());
-        let config = EngineConfig::default();
-        let cache = Arc::new(LocalCache::new(LocalOptions::default(), Arc::new(SystemClock)));
-        let prepared = Prepared::new(shared, cache, Arc::new(SystemClock), flows, plugins, config).await.unwrap();
+        let mut config = EngineConfig::default();
+        engine(&mut config);
+        let clock = Arc::new(ShiftedClock::default());
+        let cache = Arc::new(LocalCache::new(LocalOptions::default(), clock.clone()));
+        let prepared = Prepared::new(shared, cache, clock.clone(), flows, plugins, config).await.unwrap();
         let (links, intake) = (Arc::new(FakeLinks::default()), prepared.intake());
         let engine = prepared.start(links.clone()).await.unwrap();
         for (owner, name) in [(&alice, "main"), (&bob, "theirs")] {
@@ -94,7 +137,7 @@ impl World {
         };
         change(&mut config);
         let router = router(ApiState::new(engine.clone(), config));
-        Self { router, engine, intake, links, store, alice, _folder: folder }
+        Self { router, engine, intake, links, store, alice, clock, _folder: folder }
     }
 
     /// Sends a request as it is.
@@ -133,7 +176,7 @@ impl World {
         let (store, page) = (&self.store, Page { before: None, limit: 500 });
         let queued = async |name: &str| store.queue_len(&name.parse().unwrap()).await.unwrap();
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {} {} {} {}",
+            "{:?} {:?} {:?} {:?} {:?} {} {} {} {:?} {}",
             store.sessions(None).await.unwrap(),
             store.flows(None).await.unwrap(),
             store.plugins(None).await.unwrap(),
@@ -142,6 +185,7 @@ impl World {
             store.events(&EventFilter::default(), &page).await.unwrap().len(),
             store.runs(&RunFilter::default(), &page).await.unwrap().len(),
             queued("main").await + queued("theirs").await,
+            store.deliveries(&DeliveryFilter::default(), &page).await.unwrap(),
             self.links.sent.lock().unwrap().len(),
         )
     }

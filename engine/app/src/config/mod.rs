@@ -4,6 +4,7 @@
 
 mod egress;
 mod guards;
+mod webhooks;
 
 use anyhow::{Context, bail};
 use std::path::PathBuf;
@@ -11,8 +12,6 @@ use std::str::FromStr;
 use std::time::Duration;
 use warest_api::RateLimit;
 use warest_pipeline::EngineConfig;
-use warest_pipeline::deliver::DeliverConfig;
-use warest_pipeline::deliver::sign::SignatureLength;
 use warest_pipeline::send::SendConfig;
 use warest_store::cache::local::LocalOptions;
 
@@ -50,11 +49,6 @@ impl Settings {
     /// Reads the environment. `data_dir`, `host` and `port` come from flags.
     pub fn from_env(data_dir: PathBuf, host: String, port: u16) -> anyhow::Result<Self> {
         let send = SendConfig::default();
-        let deliver = DeliverConfig::default();
-        let bits = var("WAREST_WEBHOOK_SIGNATURE_SHA2")?.unwrap_or(256);
-        let Some(signature) = SignatureLength::from_bits(bits) else {
-            bail!("WAREST_WEBHOOK_SIGNATURE_SHA2 is {bits}; use 224, 256, 384 or 512");
-        };
         let engine = EngineConfig {
             country_code: country_code()?,
             send: SendConfig {
@@ -65,17 +59,11 @@ impl Settings {
                 jitter: in_range("WAREST_QUEUE_RETRY_JITTER", 0.0, 1.0)?.unwrap_or(send.jitter),
                 concurrency: var("WAREST_QUEUE_CONCURRENCY")?.unwrap_or(send.concurrency).clamp(1, 256),
             },
-            deliver: DeliverConfig {
-                retries: var("WAREST_WEBHOOK_RETRIES")?.unwrap_or(deliver.retries).min(20),
-                backoff_ms: var("WAREST_WEBHOOK_BACKOFF_MS")?.unwrap_or(deliver.backoff_ms),
-                jitter_ms: var("WAREST_WEBHOOK_JITTER_MS")?.unwrap_or(deliver.jitter_ms),
-                actions_delay_ms: var("WAREST_WEBHOOK_ACTIONS_DELAY_MS")?.unwrap_or(deliver.actions_delay_ms),
-                timeout: millis("WAREST_WEBHOOK_TIMEOUT_MS")?.unwrap_or(deliver.timeout),
-                ..deliver
-            },
-            signature,
+            deliver: webhooks::deliver()?,
+            signature: webhooks::signature()?,
             egress: egress::policy()?,
             preflight_timeout: millis("WAREST_WEBHOOK_PREFLIGHT_TIMEOUT_MS")?.unwrap_or(Duration::from_secs(5)),
+            default_webhook: webhooks::default()?,
         };
         Ok(Self {
             data_dir,

@@ -1,12 +1,14 @@
 //! One signed request to one receiver, and what its answer means.
 
-use super::sign::{SignatureLength, contract_signature, standard_signature};
+use super::schedule::retry_after;
+use super::sign::{SignatureLength, contract_signature, standard_signatures};
 use crate::egress::{Egress, EgressError, bounded_body, refusal};
 use reqwest::Method;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use warest_model::clock::Millis;
-use warest_model::limits::ANSWER_BYTES;
+use warest_model::limits::{ANSWER_BYTES, ANSWER_KEPT_BYTES};
+use warest_model::target::Outcome;
 use warest_react::SessionInfo;
 
 /// What is posted.
@@ -14,8 +16,9 @@ use warest_react::SessionInfo;
 pub struct Letter<'a> {
     /// Where to.
     pub url: &'a str,
-    /// Key of the signatures, with the username.
-    pub secret: &'a str,
+    /// Keys of the signatures: the one in use, and the one before it while both
+    /// are. The contract's signature is made with the first.
+    pub secrets: &'a [&'a str],
     /// `X-WAREST-Event`.
     pub event: &'a str,
     /// `X-WAREST-Event-Id` and `webhook-id`.
@@ -70,6 +73,47 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Accepted { status, .. } | Self::Refused { status } | Self::Gone { status } => Some(*status),
+            Self::Later { status, .. } | Self::Never { status, .. } => *status,
+        }
+    }
+
+    /// Why it is no success.
+    pub fn error(&self) -> Option<String> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Refused { status } | Self::Gone { status } => Some(format!("the receiver answered {status}")),
+            Self::Later { error, .. } | Self::Never { error, .. } => Some(error.clone()),
+        }
+    }
+
+    /// What it says of the receiver.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Accepted { .. } => Outcome::Answered,
+            Self::Refused { .. } => Outcome::Refused,
+            Self::Gone { .. } => Outcome::Gone,
+            Self::Later { .. } => Outcome::Failed,
+            Self::Never { .. } => Outcome::Rejected,
+        }
+    }
+}
+
+/// A letter that was posted.
+#[derive(Debug)]
+pub struct Posted {
+    /// What came back.
+    pub answer: Answer,
+    /// How long it took.
+    pub took: Duration,
+    /// The beginning of the body that came back.
+    pub excerpt: String,
+}
+
 /// Posts letters.
 #[derive(Clone)]
 pub struct Poster {
@@ -83,21 +127,27 @@ impl Poster {
         Self { egress, length }
     }
 
-    /// Posts one letter; answers how long it took, too.
-    pub async fn post(&self, letter: &Letter<'_>, timeout: Option<Duration>) -> (Answer, Duration) {
+    /// Posts one letter.
+    pub async fn post(&self, letter: &Letter<'_>, timeout: Option<Duration>) -> Posted {
         let begun = Instant::now();
-        let answer = self.exchange(letter, timeout).await;
-        (answer, begun.elapsed())
+        let (answer, body) = self.exchange(letter, timeout).await;
+        let body = match &answer {
+            Answer::Accepted { body, .. } => body,
+            _ => &body,
+        };
+        Posted { excerpt: excerpt(body), took: begun.elapsed(), answer }
     }
 
-    async fn exchange(&self, letter: &Letter<'_>, timeout: Option<Duration>) -> Answer {
+    /// Answers the body of what was no success, too.
+    async fn exchange(&self, letter: &Letter<'_>, timeout: Option<Duration>) -> (Answer, Vec<u8>) {
         let request = match self.egress.request(Method::POST, letter.url).await {
             Ok(request) => request,
-            Err(error) => return refused(&error),
+            Err(error) => return (refused(&error), Vec::new()),
         };
         let body = letter.body.to_string().into_bytes();
         let info = letter.session;
-        let signature = contract_signature(self.length, letter.secret, &info.username, &body);
+        let secret = letter.secrets.first().copied().unwrap_or_default();
+        let signature = contract_signature(self.length, secret, &info.username, &body);
         let seconds = letter.now_ms / 1_000;
         let mut request = request
             .header("content-type", "application/json")
@@ -114,7 +164,7 @@ impl Poster {
             .header("x-warest-delivery-attempt", letter.attempt)
             .header("webhook-id", letter.event_id)
             .header("webhook-timestamp", seconds)
-            .header("webhook-signature", standard_signature(letter.secret, letter.event_id, seconds, &body));
+            .header("webhook-signature", standard_signatures(letter.secrets, letter.event_id, seconds, &body));
         if letter.preflight {
             request = request.header("x-warest-preflight", "1");
         }
@@ -122,33 +172,51 @@ impl Poster {
             request = request.timeout(timeout);
         }
         match request.body(body).send().await {
-            Err(error) => match refusal(&error) {
-                Some(error) => refused(&error),
-                None => Answer::Later { status: None, error: chain(&error), after: None },
-            },
-            Ok(response) => read(response).await,
+            Err(error) => {
+                let answer = match refusal(&error) {
+                    Some(error) => refused(&error),
+                    None => Answer::Later { status: None, error: chain(&error), after: None },
+                };
+                (answer, Vec::new())
+            }
+            Ok(response) => read(response, letter.now_ms).await,
         }
     }
 }
 
-async fn read(response: reqwest::Response) -> Answer {
+async fn read(response: reqwest::Response, now_ms: Millis) -> (Answer, Vec<u8>) {
     let status = response.status();
     let code = status.as_u16();
-    match code {
-        200..=299 => {}
-        401 | 403 => return Answer::Refused { status: code },
-        404 | 410 => return Answer::Gone { status: code },
-        429 | 500..=599 => {
-            let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-            let after = after.map(Duration::from_secs);
-            return Answer::Later { status: Some(code), error: format!("the receiver answered {status}"), after };
+    let error = format!("the receiver answered {status}");
+    let answer = match code {
+        200..=299 => {
+            let answer = match bounded_body(response, ANSWER_BYTES).await {
+                Ok(body) => Answer::Accepted { status: code, body },
+                Err(error) => Answer::Later { status: Some(code), error: chain(&error), after: None },
+            };
+            return (answer, Vec::new());
         }
-        _ => return Answer::Never { status: Some(code), error: format!("the receiver answered {status}") },
+        401 | 403 => Answer::Refused { status: code },
+        404 | 410 => Answer::Gone { status: code },
+        429 | 500..=599 => {
+            let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+            let after = after.and_then(|value| retry_after(value, now_ms));
+            Answer::Later { status: Some(code), error, after }
+        }
+        _ => Answer::Never { status: Some(code), error },
+    };
+    // It is shown to people only: what cannot be read of it is left out.
+    (answer, bounded_body(response, ANSWER_KEPT_BYTES).await.unwrap_or_default())
+}
+
+/// The beginning of a body as text.
+fn excerpt(body: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(&body[..body.len().min(ANSWER_KEPT_BYTES)]).into_owned();
+    // What is no text may have grown.
+    while text.len() > ANSWER_KEPT_BYTES {
+        text.pop();
     }
-    match bounded_body(response, ANSWER_BYTES).await {
-        Ok(body) => Answer::Accepted { status: code, body },
-        Err(error) => Answer::Later { status: Some(code), error: chain(&error), after: None },
-    }
+    text
 }
 
 /// What a refusal by the policy means for a delivery.

@@ -58,9 +58,16 @@ pub fn contract_signature(length: SignatureLength, secret: &str, username: &str,
     format!("{}={}", length.algorithm(), hex::encode(mac))
 }
 
-/// The value of `webhook-signature`: HMAC-SHA-256 over `id.timestamp.body`. The
-/// key is the secret itself, or what its `whsec_` form encodes.
-pub fn standard_signature(secret: &str, id: &str, timestamp_s: i64, body: &[u8]) -> String {
+/// The value of `webhook-signature`: a signature for each of the secrets, with
+/// spaces between.
+pub fn standard_signatures(secrets: &[&str], id: &str, timestamp_s: i64, body: &[u8]) -> String {
+    let all: Vec<String> = secrets.iter().map(|secret| standard_signature(secret, id, timestamp_s, body)).collect();
+    all.join(" ")
+}
+
+/// HMAC-SHA-256 over `id.timestamp.body`. The key is the secret itself, or what
+/// its `whsec_` form encodes.
+fn standard_signature(secret: &str, id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let key = secret
         .strip_prefix("whsec_")
         .and_then(|encoded| STANDARD.decode(encoded).ok())
@@ -99,5 +106,9 @@ mod tests {
             standard_signature("whsec_c2VjcmV0", "evt_1", 1_700_000_000, b"{}"),
             "v1,gcuLUJYfD9JQ2UlZMDEyUnqjiYF/KVJjsn3HLULsCj4="
         );
+        let both = standard_signatures(&["another", "whsec_c2VjcmV0"], "evt_1", 1_700_000_000, b"{}");
+        let (first, second) = both.split_once(' ').unwrap_or_default();
+        assert_eq!(second, "v1,gcuLUJYfD9JQ2UlZMDEyUnqjiYF/KVJjsn3HLULsCj4=");
+        assert!(first.starts_with("v1,") && first != second);
     }
 }

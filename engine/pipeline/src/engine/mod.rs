@@ -6,13 +6,19 @@
 //! for each thing that can be asked of it.
 
 mod actions;
+mod default_target;
+mod deliveries;
 mod flows;
 mod plugins;
 mod sessions;
+mod targets;
 mod webhooks;
 
+pub use default_target::DefaultWebhook;
+pub use deliveries::REPLAYED_AT_ONCE;
 pub use flows::FlowDraft;
 pub use sessions::NewSession;
+pub use targets::{Rotated, TargetChange, TargetDraft, TestResult};
 pub use webhooks::PreflightResult;
 
 use crate::deliver::post::Poster;
@@ -57,6 +63,8 @@ pub struct EngineConfig {
     pub egress: EgressPolicy,
     /// Longest wait for the answer to a preflight.
     pub preflight_timeout: Duration,
+    /// The receiver of sessions that have none of their own.
+    pub default_webhook: Option<DefaultWebhook>,
 }
 
 impl Default for EngineConfig {
@@ -68,6 +76,7 @@ impl Default for EngineConfig {
             signature: SignatureLength::default(),
             egress: EgressPolicy::default(),
             preflight_timeout: Duration::from_secs(5),
+            default_webhook: None,
         }
     }
 }
@@ -98,7 +107,15 @@ impl Prepared {
         plugins: PluginHost,
         config: EngineConfig,
     ) -> Result<Self, EngineError> {
+        if let Some(default) = &config.default_webhook {
+            let checked = config.egress.check_url(&default.url);
+            checked.map_err(|error| EngineError::Invalid(format!("WEBHOOK_DEFAULT_URL: {error}")))?;
+        }
         let directory = Arc::new(Directory::load(store.clone(), flows, plugins).await?);
+        for entry in directory.sessions() {
+            let (default, now) = (config.default_webhook.as_ref(), clock.now_ms());
+            default_target::ensure(&directory, store.as_ref(), default, &entry.session.id, now).await?;
+        }
         let wakeups = Arc::new(Wakeups::default());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let runner = Runner::new(store.clone(), clock.clone(), wakeups.clone());
@@ -115,7 +132,10 @@ impl Prepared {
             tasks: tasks.clone(),
             stop: stop.clone(),
         });
+        let live = broadcast::channel(LIVE_BUFFER).0;
         let deliverer = Arc::new(Deliverer {
+            dispatcher: dispatcher.clone(),
+            live: live.clone(),
             store: store.clone(),
             clock: clock.clone(),
             directory: directory.clone(),
@@ -133,7 +153,7 @@ impl Prepared {
             directory: directory.clone(),
             dispatcher: dispatcher.clone(),
             deliverer: deliverer.clone(),
-            live: broadcast::channel(LIVE_BUFFER).0,
+            live,
         });
         Ok(Self { config, store, cache, clock, directory, wakeups, runner, dispatcher, deliverer, intake, tasks, stop })
     }
@@ -173,6 +193,7 @@ impl Prepared {
             links,
             tasks: self.tasks,
             stop: self.stop,
+            changing_targets: tokio::sync::Mutex::default(),
         });
         engine.restore_sessions().await;
         Ok(engine)
@@ -193,6 +214,8 @@ pub struct Engine {
     links: Arc<dyn Links>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Held while the targets of a session are changed.
+    changing_targets: tokio::sync::Mutex<()>,
 }
 
 impl Engine {

@@ -76,6 +76,7 @@ impl Engine {
         };
         self.store.add_session(&session).await?;
         self.directory.reload_sessions().await?;
+        self.ensure_default_target(&session.id).await?;
         self.connect(&session.id).await?;
         Ok(SessionEntry { session, owner: owner.clone() })
     }
@@ -120,6 +121,9 @@ impl Engine {
         let gone = Observation { kind: EventKind::SessionStatus, chat: None, dedup: None, data };
         self.intake.record(id, vec![gone]).await.map_err(EngineError::Link)?;
         self.store.delete_session(id).await?;
+        for target in self.directory.targets(id) {
+            self.deliverer.wakeups.drop_target(&target.id);
+        }
         self.directory.reload_sessions().await?;
         self.directory.reload_plugins().await?;
         self.directory.reload_targets().await

@@ -1,7 +1,7 @@
-//! Webhook targets of a session, and the preflight that goes before them.
+//! The webhook targets of a session as the contract sets them, and the preflight that goes before them.
 
 use super::Engine;
-use crate::deliver::post::{Answer, Letter};
+use crate::deliver::post::Letter;
 use crate::directory::SessionEntry;
 use crate::error::EngineError;
 use base64::Engine as _;
@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::json;
 use warest_model::id::{EventId, TargetId};
-use warest_model::reactor::Target;
+use warest_model::target::{Target, TargetHealth, TargetOptions};
 
 /// Most targets of one session.
-const TARGETS: usize = 16;
+pub(super) const TARGETS: usize = 16;
 /// Longest URL, in bytes.
 const URL_BYTES: usize = 2_048;
 /// Longest secret, in bytes.
@@ -36,8 +36,15 @@ pub struct PreflightResult {
 }
 
 impl Engine {
-    /// The webhook targets of a session.
+    /// The webhook targets that a session has of its own.
     pub fn targets(&self, entry: &SessionEntry) -> Vec<Target> {
+        let mut targets = self.all_targets(entry);
+        targets.retain(|target| !target.is_default);
+        targets
+    }
+
+    /// The webhook targets of a session, with the default one if it has that.
+    pub fn all_targets(&self, entry: &SessionEntry) -> Vec<Target> {
         self.directory.targets(&entry.session.id)
     }
 
@@ -55,42 +62,42 @@ impl Engine {
             return Err(EngineError::Invalid(format!("a session may have {TARGETS} webhook URLs")));
         }
         check_secret(secret.as_deref())?;
-        // A URL that a 404 emptied stays empty, and keeps its secret.
-        let live = || urls.iter().filter(|url| !url.is_empty());
-        for url in live() {
-            self.check_webhook_url(url)?;
-        }
         let secret = secret.unwrap_or_else(new_secret);
-        if preflight {
-            for url in live() {
-                let result = self.preflight(entry, url, &secret).await;
-                if !result.ok {
-                    let why = result.error.unwrap_or_else(|| format!("status {:?}", result.status));
-                    return Err(EngineError::Preflight(format!("{url}: {why}")));
-                }
-            }
+        // A URL that a 404 emptied stays empty, and keeps its secret.
+        for url in urls.iter().filter(|url| !url.is_empty()) {
+            self.check_new_url(entry, url, &secret, preflight).await?;
         }
-        let before = self.targets(entry);
-        let targets: Vec<Target> = urls
-            .iter()
-            .map(|url| Target {
-                // A URL that stays keeps its id, and so what is owed to it.
-                id: before
-                    .iter()
-                    .find(|target| target.url == *url)
-                    .map_or_else(|| TargetId::new(self.clock.now_ms()), |target| target.id.clone()),
+        let _changing = self.changing_targets.lock().await;
+        let before = self.all_targets(entry);
+        let mut own: Vec<&Target> = before.iter().filter(|target| !target.is_default).collect();
+        let mut targets: Vec<Target> = Vec::with_capacity(urls.len());
+        for url in urls {
+            // A URL that stays keeps its id, and so what is owed to it, and its options.
+            let there = own.iter().position(|target| target.url == *url).map(|at| own.remove(at));
+            let (id, options) = match there {
+                Some(target) => (target.id.clone(), target.options.clone()),
+                None => (TargetId::new(self.clock.now_ms()), TargetOptions::default()),
+            };
+            targets.push(Target {
+                id,
                 session: entry.session.id.clone(),
                 url: url.clone(),
                 secret: secret.clone(),
-                paused_until_ms: 0,
-                failures: 0,
-            })
-            .collect();
-        self.store.set_targets(&entry.session.id, &targets).await?;
-        for gone in before.iter().filter(|old| targets.iter().all(|target| target.id != old.id)) {
-            self.deliverer.wakeups.drop_target(&gone.id);
+                old_secret: None,
+                is_default: false,
+                options,
+                health: TargetHealth::default(),
+            });
         }
+        self.store.set_targets(&entry.session.id, &targets, self.clock.now_ms()).await?;
         self.directory.reload_targets().await?;
+        for old in &before {
+            match targets.iter().any(|target| target.id == old.id) {
+                true => self.deliverer.restart(&old.id, true),
+                false => self.deliverer.wakeups.drop_target(&old.id),
+            }
+        }
+        self.ensure_default_target(&entry.session.id).await?;
         Ok(targets)
     }
 
@@ -107,7 +114,7 @@ impl Engine {
         let id = EventId::new(now);
         let letter = Letter {
             url,
-            secret,
+            secrets: &[secret],
             event: "preflight",
             event_id: id.as_str(),
             session: &info,
@@ -116,15 +123,15 @@ impl Engine {
             body: &body,
             now_ms: now,
         };
-        let (answer, took) = self.deliverer.poster.post(&letter, Some(self.config.preflight_timeout)).await;
-        let (ok, status, error) = match answer {
-            Answer::Accepted { status, .. } => (true, Some(status), None),
-            Answer::Refused { status } | Answer::Gone { status } => {
-                (false, Some(status), Some(format!("the receiver answered {status}")))
-            }
-            Answer::Later { status, error, .. } | Answer::Never { status, error } => (false, status, Some(error)),
-        };
-        PreflightResult { target: url.to_owned(), ok, status, round_trip_ms: took.as_millis() as u64, error }
+        let posted = self.deliverer.poster.post(&letter, Some(self.config.preflight_timeout)).await;
+        let error = posted.answer.error();
+        PreflightResult {
+            target: url.to_owned(),
+            ok: error.is_none(),
+            status: posted.answer.status(),
+            round_trip_ms: posted.took.as_millis() as u64,
+            error,
+        }
     }
 
     /// Refuses a URL that could never be delivered to.
@@ -136,16 +143,17 @@ impl Engine {
     }
 }
 
-fn check_secret(secret: Option<&str>) -> Result<(), EngineError> {
+/// Refuses a secret of the wrong length.
+pub(super) fn check_secret(secret: Option<&str>) -> Result<(), EngineError> {
     match secret {
         Some(secret) if secret.is_empty() || secret.len() > SECRET_BYTES => {
-            Err(EngineError::Invalid(format!("`webhookSecret` takes 1 to {SECRET_BYTES} bytes")))
+            Err(EngineError::Invalid(format!("a webhook secret has 1 to {SECRET_BYTES} bytes")))
         }
         _ => Ok(()),
     }
 }
 
 /// A new secret in the Standard Webhooks form.
-fn new_secret() -> String {
+pub(super) fn new_secret() -> String {
     format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 24]>()))
 }

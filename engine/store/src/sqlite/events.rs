@@ -154,7 +154,7 @@ impl EventLog for SqliteStore {
 }
 
 /// Appends one event; whether it was new.
-async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewEvent) -> Result<bool> {
+pub(super) async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewEvent) -> Result<bool> {
     let NewEvent { event, dedup, owed } = new;
     let (session, chat) = (event.session.as_str(), chat_text(event.chat.as_ref()));
     if let Some(key) = dedup {
@@ -184,15 +184,14 @@ async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewEvent) -> Re
         let insert = match reactor {
             ReactorRef::Target(target) => sqlx::query(
                 "INSERT OR IGNORE INTO deliveries
-                     (id, event, session, chat, target, state, attempts, due_ms, created_ms)
-                 VALUES (?, ?, ?, ?, ?, 'pending', 0, ?, ?)",
+                     (id, event, session, session_no, chat, target, state, attempts, due_ms, created_ms)
+                 VALUES (?1, ?2, ?3, (SELECT no FROM sessions WHERE id = ?3), ?4, ?5, 'pending', 0, ?6, ?6)",
             )
             .bind(String::from(DeliveryId::new(event.ts_ms)))
             .bind(event.id.as_str())
             .bind(session)
             .bind(chat)
             .bind(target.as_str())
-            .bind(event.ts_ms)
             .bind(event.ts_ms),
             ReactorRef::Flow(_) | ReactorRef::Plugin(_) => {
                 sqlx::query("INSERT INTO dispatches (reactor, session, chat, event) VALUES (?, ?, ?, ?)")

@@ -10,6 +10,7 @@ mod queue;
 mod reactors;
 mod registry;
 mod runs;
+mod targets;
 mod writer;
 
 use crate::Result;

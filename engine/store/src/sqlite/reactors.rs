@@ -1,18 +1,15 @@
-//! Flows, plugins and webhook targets.
+//! Flows and plugins.
 
-use super::{SqliteStore, all, number, or_exists, or_not_found, text};
+use super::{SqliteStore, all, number, or_not_found, text};
 use crate::Result;
 use crate::codec::{corrupt, parse};
-use crate::error::StoreError;
-use crate::secret::Cipher;
 use crate::traits::Reactors;
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use std::collections::HashSet;
 use warest_model::event::EventKind;
-use warest_model::id::{FlowId, SessionId, TargetId, UserId};
-use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef, Target};
+use warest_model::id::{FlowId, UserId};
+use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
 
 #[async_trait]
 impl Reactors for SqliteStore {
@@ -185,88 +182,6 @@ impl Reactors for SqliteStore {
         })
         .await
     }
-
-    async fn targets(&self, session: Option<&SessionId>) -> Result<Vec<Target>> {
-        let rows = match session {
-            None => sqlx::query("SELECT * FROM targets ORDER BY no"),
-            Some(session) => sqlx::query("SELECT * FROM targets WHERE session = ? ORDER BY no").bind(session.as_str()),
-        };
-        all(rows.fetch_all(self.readers()).await?, |row| target_of(row, self.cipher()))
-    }
-
-    async fn target(&self, id: &TargetId) -> Result<Option<Target>> {
-        sqlx::query("SELECT * FROM targets WHERE id = ?")
-            .bind(id.as_str())
-            .fetch_optional(self.readers())
-            .await?
-            .as_ref()
-            .map(|row| target_of(row, self.cipher()))
-            .transpose()
-    }
-
-    async fn set_targets(&self, session: &SessionId, targets: &[Target]) -> Result<()> {
-        let session = session.clone();
-        let targets = targets
-            .iter()
-            .map(|target| {
-                let sealed = self.cipher().seal(&place(&target.id), target.secret.as_bytes())?;
-                Ok((target.clone(), sealed))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        self.write(move |db| Box::pin(async move { set_targets(db, &session, targets).await })).await
-    }
-
-    async fn update_target(&self, target: &Target) -> Result<()> {
-        let target = target.clone();
-        self.write(move |db| {
-            Box::pin(async move {
-                let done = sqlx::query("UPDATE targets SET url = ?, paused_until_ms = ?, failures = ? WHERE id = ?")
-                    .bind(&target.url)
-                    .bind(target.paused_until_ms)
-                    .bind(target.failures)
-                    .bind(target.id.as_str())
-                    .execute(db)
-                    .await?;
-                or_not_found("target", done.rows_affected())
-            })
-        })
-        .await
-    }
-}
-
-async fn set_targets(db: &mut SqliteConnection, session: &SessionId, targets: Vec<(Target, Vec<u8>)>) -> Result<()> {
-    let kept: HashSet<&str> = targets.iter().map(|(target, _)| target.id.as_str()).collect();
-    let there: Vec<String> = sqlx::query_scalar("SELECT id FROM targets WHERE session = ?")
-        .bind(session.as_str())
-        .fetch_all(&mut *db)
-        .await?;
-    for id in there.iter().filter(|id| !kept.contains(id.as_str())) {
-        sqlx::query("DELETE FROM targets WHERE id = ?").bind(id).execute(&mut *db).await?;
-        sqlx::query("DELETE FROM deliveries WHERE state = 'pending' AND target = ?").bind(id).execute(&mut *db).await?;
-    }
-    for (target, sealed) in &targets {
-        // A target of another session is not taken over.
-        let done = sqlx::query(
-            "INSERT INTO targets (id, session, url, secret, paused_until_ms, failures) VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET
-                 url = excluded.url, secret = excluded.secret,
-                 paused_until_ms = excluded.paused_until_ms, failures = excluded.failures
-             WHERE session = excluded.session",
-        )
-        .bind(target.id.as_str())
-        .bind(session.as_str())
-        .bind(&target.url)
-        .bind(sealed)
-        .bind(target.paused_until_ms)
-        .bind(target.failures)
-        .execute(&mut *db)
-        .await
-        .map_err(or_exists("target"))?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Exists { what: "target" });
-        }
-    }
-    Ok(())
 }
 
 /// Removes the state of a reactor and what is owed to it.
@@ -277,16 +192,11 @@ async fn forget(db: &mut SqliteConnection, reactor: &ReactorRef) -> Result<()> {
     Ok(())
 }
 
-/// The place a target's secret is sealed for.
-fn place(id: &TargetId) -> Vec<u8> {
-    format!("targets/secret/{id}").into_bytes()
-}
-
-fn kinds_text(kinds: &[EventKind]) -> String {
+pub(super) fn kinds_text(kinds: &[EventKind]) -> String {
     kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(",")
 }
 
-fn kinds_of(what: &'static str, text: &str) -> Result<Vec<EventKind>> {
+pub(super) fn kinds_of(what: &'static str, text: &str) -> Result<Vec<EventKind>> {
     text.split(',').filter(|name| !name.is_empty()).map(|name| parse(what, name)).collect()
 }
 
@@ -316,19 +226,5 @@ fn plugin_of(row: &SqliteRow) -> Result<Plugin> {
         sha256: row.try_get("sha256")?,
         size: number(row, WHAT, "size")?,
         created_ms: row.try_get("created_ms")?,
-    })
-}
-
-fn target_of(row: &SqliteRow, cipher: &Cipher) -> Result<Target> {
-    const WHAT: &str = "target";
-    let id: TargetId = parse(WHAT, text(row, "id")?)?;
-    let secret = cipher.open(&place(&id), row.try_get("secret")?)?;
-    Ok(Target {
-        session: parse(WHAT, text(row, "session")?)?,
-        url: row.try_get("url")?,
-        secret: String::from_utf8(secret).map_err(|_| corrupt(WHAT, "its secret is not text"))?,
-        paused_until_ms: row.try_get("paused_until_ms")?,
-        failures: number(row, WHAT, "failures")?,
-        id,
     })
 }

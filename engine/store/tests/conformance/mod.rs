@@ -7,6 +7,7 @@ pub mod queue;
 pub mod reactors;
 pub mod registry;
 pub mod runs;
+pub mod targets;
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -15,9 +16,10 @@ use warest_model::id::{EventId, JobId, RunId, SessionId, TargetId, UserId};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::{Effect, Node, Path, Plan};
-use warest_model::reactor::{ReactorRef, Target};
+use warest_model::reactor::ReactorRef;
 use warest_model::run::{Run, RunCause, RunState, Step, StepState};
 use warest_model::session::Session;
+use warest_model::target::{Target, TargetHealth, TargetOptions};
 use warest_model::user::User;
 use warest_store::{NewEvent, NewRun, Store};
 
@@ -42,11 +44,15 @@ macro_rules! conformance {
                 dispatches_keep_lanes_in_order, a_dispatch_is_decided_once, a_cause_has_one_run,
                 state_is_kept_per_chat, events_are_filtered_and_paged, owed_reactors_are_all_named,
                 concurrent_appends_all_arrive;
-            reactors: flows_are_replaced_and_removed, plugins_are_replaced_and_removed, targets_are_set_and_updated;
+            reactors: flows_are_replaced_and_removed, plugins_are_replaced_and_removed;
+            targets: targets_are_set_and_updated, targets_are_added_and_removed, an_attempt_changes_its_targets_health,
+                a_target_is_stopped_once_and_resumed;
             runs: a_journal_keeps_its_order, stale_progress_is_refused, waiting_runs_come_soonest_first,
                 runs_are_filtered_and_paged, a_run_is_started_once;
             queue: jobs_wait_in_lanes, a_job_is_deferred_and_ends_once, a_job_ends_with_its_run_or_not_at_all;
-            outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named;
+            outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named,
+                deliveries_are_filtered_and_paged, a_replayed_delivery_is_owed_behind_all_others,
+                a_range_is_replayed_in_bounded_pieces, old_attempts_make_room;
         }
     };
 }
@@ -116,8 +122,10 @@ pub fn new_target(session: &str) -> Target {
         session: name(session),
         url: "https://example.com/hook".to_owned(),
         secret: "hook-secret".to_owned(),
-        paused_until_ms: 0,
-        failures: 0,
+        old_secret: None,
+        is_default: false,
+        options: TargetOptions::default(),
+        health: TargetHealth::default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Flows, plugins and targets.
+//! Flows and plugins.
 
 use super::*;
 use warest_model::id::FlowId;
@@ -98,34 +98,4 @@ pub async fn plugins_are_replaced_and_removed(driver: &mut impl Driver) {
     assert_eq!(is_burdened(store, &plugin("echo")).await, (false, false));
     assert_eq!(is_burdened(store, &plugin("other")).await, (true, true));
     assert!(matches!(store.delete_plugin("echo").await, Err(StoreError::NotFound { .. })));
-}
-
-pub async fn targets_are_set_and_updated(driver: &mut impl Driver) {
-    let store = driver.store();
-    let (one, two, three, other) = (new_target("s"), new_target("s"), new_target("s"), new_target("t"));
-    store.set_targets(&name("s"), &[one.clone(), two.clone()]).await.unwrap();
-    store.set_targets(&name("t"), std::slice::from_ref(&other)).await.unwrap();
-    let to = [&one, &two, &other].map(|target| ReactorRef::Target(target.id.clone()));
-    store.append(vec![owed(&new_event("s", ""), &to)]).await.unwrap();
-
-    let two = Target { url: "https://example.com/new".into(), secret: "another".into(), ..two };
-    store.set_targets(&name("s"), &[two.clone(), three.clone()]).await.unwrap();
-    let two = Target { url: String::new(), paused_until_ms: NOW, failures: 7, ..two };
-    let unchanged = Target { secret: "not written".into(), ..two.clone() };
-    store.update_target(&unchanged).await.unwrap();
-    driver.restart().await;
-    let store = driver.store();
-    let s = name("s");
-    assert!(store.targets(Some(&s)).await.unwrap() == [two.clone(), three], "oldest first, as set");
-    assert_eq!(store.targets(None).await.unwrap().len(), 3);
-    assert!(store.target(&two.id).await.unwrap() == Some(two.clone()));
-    assert!(store.target(&one.id).await.unwrap().is_none());
-    assert!(store.pending_deliveries(&one.id, None, 0, 10).await.unwrap().is_empty());
-    assert_eq!(store.pending_deliveries(&two.id, None, 0, 10).await.unwrap().len(), 1);
-    assert!(matches!(store.update_target(&one).await, Err(StoreError::NotFound { .. })));
-
-    let stolen = Target { url: "https://evil.example".into(), ..other.clone() };
-    assert!(matches!(store.set_targets(&s, &[stolen]).await, Err(StoreError::Exists { .. })));
-    assert!(store.target(&other.id).await.unwrap() == Some(other), "a target stays with its session");
-    assert_eq!(store.targets(Some(&s)).await.unwrap().len(), 2, "and what was refused changed nothing");
 }

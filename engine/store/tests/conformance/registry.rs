@@ -56,7 +56,7 @@ pub async fn a_removed_session_leaves_nothing_to_do(driver: &mut impl Driver) {
     for id in ["gone", "stays"] {
         store.add_session(&new_session(id, &owner)).await.unwrap();
         let target = new_target(id);
-        store.set_targets(&name(id), std::slice::from_ref(&target)).await.unwrap();
+        store.set_targets(&name(id), std::slice::from_ref(&target), NOW).await.unwrap();
         let binding = PluginBinding { session: name(id), plugin: "echo".into(), enabled: true, config: json!({}) };
         store.put_binding(&binding).await.unwrap();
         let event = new_event(id, "628111");

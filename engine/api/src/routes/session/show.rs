@@ -5,10 +5,9 @@ use crate::auth::{Caller, OwnSession};
 use crate::codes;
 use crate::envelope::Reply;
 use crate::state::ApiState;
-use crate::view::{qr_fields, session_json, webhook_fields};
+use crate::view::{qr_fields, session_json, target_json, webhook_fields};
 use axum::extract::State;
 use serde_json::{Value, json};
-use warest_model::reactor::Target;
 
 /// The sessions that the caller may use, by name.
 pub async fn list(caller: Caller, State(state): State<ApiState>) -> Reply {
@@ -24,27 +23,18 @@ pub async fn list(caller: Caller, State(state): State<ApiState>) -> Reply {
 }
 
 /// One session.
-pub async fn one(OwnSession(entry): OwnSession, State(state): State<ApiState>) -> Reply {
+pub async fn one(caller: Caller, OwnSession(entry): OwnSession, State(state): State<ApiState>) -> Reply {
     let status = state.engine.status(&entry);
-    let targets = state.engine.targets(&entry);
+    let (targets, now) = (state.engine.all_targets(&entry), state.now_ms());
     let mut session = session_json(&entry, status.state, status.me.as_deref());
-    for (name, value) in webhook_fields(&targets) {
+    for (name, value) in webhook_fields(&state.engine.targets(&entry)) {
         session[name] = value;
     }
-    session["targets"] = targets.iter().map(target_json).collect();
+    session["targets"] = targets.iter().map(|target| target_json(target, &caller, now)).collect();
     if let Some(qr) = status.qr {
         for (name, value) in qr_fields(&qr.text, qr.expires_ms, state.now_ms()) {
             session[name] = value;
         }
     }
     Reply::new(codes::SUCCESS, "Session fetched").result(session)
-}
-
-fn target_json(target: &Target) -> Value {
-    json!({
-        "id": target.id,
-        "url": target.url,
-        "pausedUntil": (target.paused_until_ms > 0).then_some(target.paused_until_ms),
-        "failures": target.failures,
-    })
 }
