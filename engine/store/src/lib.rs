@@ -13,12 +13,14 @@ pub mod cache;
 mod codec;
 mod error;
 pub mod keystore;
+mod log;
 mod query;
 pub mod secret;
 pub mod sqlite;
 mod traits;
 
 pub use error::StoreError;
+pub use log::{LogEntry, LogPage};
 pub use query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
 pub use traits::{
     AttemptReport, Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors, Recorded,

@@ -22,8 +22,8 @@ pub struct EventFilter {
     pub owner: Option<UserId>,
     /// Only this session's.
     pub session: Option<SessionId>,
-    /// Only this kind.
-    pub kind: Option<EventKind>,
+    /// Only these kinds; all if empty.
+    pub kinds: Vec<EventKind>,
     /// Only this chat.
     pub chat: Option<String>,
 }

@@ -8,7 +8,7 @@ use warest_model::clock::Millis;
 use warest_model::delivery::{Attempt, Delivery};
 use warest_model::event::Event;
 use warest_model::fault::Fault;
-use warest_model::id::{DeliveryId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
+use warest_model::id::{DeliveryId, EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::StateWrite;
 use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
@@ -199,6 +199,17 @@ pub trait EventLog: Send + Sync {
     async fn event(&self, id: &str) -> Result<Option<Event>>;
     /// A page of events, newest first.
     async fn events(&self, filter: &EventFilter, page: &Page) -> Result<Vec<Event>>;
+    /// Reads the log on from behind the position `after` (0: from its oldest
+    /// event), in its order: at most `limit` events that fit, out of a bounded
+    /// stretch. Positions become visible in order, so whoever reads on from
+    /// [`LogPage::upto`] misses nothing and sees nothing twice.
+    async fn events_after(&self, filter: &EventFilter, after: i64, limit: u32) -> Result<crate::LogPage>;
+    /// The position of the event with this id; none if it is not kept.
+    async fn event_position(&self, id: &str) -> Result<Option<i64>>;
+    /// The position of the newest event that there ever was; 0 before the first.
+    async fn log_end(&self) -> Result<i64>;
+    /// The newest event of one owner's sessions, or of all.
+    async fn newest_event(&self, owner: Option<&UserId>) -> Result<Option<EventId>>;
 
     /// Dispatches owed to a reactor after `after`, in order. `lane` narrows to
     /// one lane: (session, chat or empty).

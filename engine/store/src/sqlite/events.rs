@@ -10,7 +10,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row};
 use std::collections::BTreeMap;
 use warest_model::event::Event;
-use warest_model::id::{DeliveryId, SessionId};
+use warest_model::id::{DeliveryId, EventId, SessionId, UserId};
 use warest_model::plan::StateWrite;
 use warest_model::reactor::ReactorRef;
 
@@ -52,8 +52,12 @@ impl EventLog for SqliteStore {
         if let Some(session) = &filter.session {
             sql.push(" AND session = ").push_bind(session.as_str());
         }
-        if let Some(kind) = filter.kind {
-            sql.push(" AND kind = ").push_bind(kind.as_str());
+        if !filter.kinds.is_empty() {
+            let mut kinds = sql.push(" AND kind IN (").separated(", ");
+            for kind in &filter.kinds {
+                kinds.push_bind(kind.as_str());
+            }
+            sql.push(")");
         }
         if let Some(chat) = &filter.chat {
             sql.push(" AND chat = ").push_bind(chat);
@@ -63,6 +67,22 @@ impl EventLog for SqliteStore {
         }
         sql.push(" ORDER BY seq DESC LIMIT ").push_bind(page.limit.clamp(1, 500));
         all(sql.build().fetch_all(self.readers()).await?, event_of)
+    }
+
+    async fn events_after(&self, filter: &EventFilter, after: i64, limit: u32) -> Result<crate::LogPage> {
+        super::log::after(self.readers(), filter, after, limit).await
+    }
+
+    async fn event_position(&self, id: &str) -> Result<Option<i64>> {
+        super::log::position(self.readers(), id).await
+    }
+
+    async fn log_end(&self) -> Result<i64> {
+        super::log::end(self.readers()).await
+    }
+
+    async fn newest_event(&self, owner: Option<&UserId>) -> Result<Option<EventId>> {
+        super::log::newest(self.readers(), owner).await
     }
 
     async fn dispatches(
@@ -234,6 +254,6 @@ async fn write_state(
     Ok(())
 }
 
-fn event_of(row: &SqliteRow) -> Result<Event> {
+pub(super) fn event_of(row: &SqliteRow) -> Result<Event> {
     decode_event(row.try_get("record")?)
 }

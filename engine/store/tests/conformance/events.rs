@@ -144,7 +144,7 @@ pub async fn events_are_filtered_and_paged(driver: &mut impl Driver) {
     assert_eq!(store.events(&of_b, &all).await.unwrap(), which(&|event| event.session.as_str() == "b"));
     let of_another = EventFilter { session: Some(name("b")), ..of_ana };
     assert_eq!(store.events(&of_another, &all).await.unwrap(), []);
-    let reactions = EventFilter { kind: Some(EventKind::MessageReaction), ..any() };
+    let reactions = EventFilter { kinds: vec![EventKind::MessageReaction], ..any() };
     let expected = which(&|event| event.kind == EventKind::MessageReaction);
     assert_eq!(store.events(&reactions, &all).await.unwrap(), expected);
     let in_chat = EventFilter { chat: Some(jid("628222").to_string()), ..any() };
