@@ -1,5 +1,6 @@
 //! How the API works.
 
+use crate::stream::StreamLimits;
 use crate::throttle::RateLimit;
 use std::time::Duration;
 use warest_model::limits::PLUGIN_BYTES;
@@ -16,6 +17,8 @@ pub struct ApiConfig {
     pub allowed_origins: Vec<String>,
     /// Most calls of one user; no limit if absent.
     pub rate_limit: Option<RateLimit>,
+    /// How much streams may take.
+    pub streams: StreamLimits,
     /// Largest body of a request, in bytes.
     pub body_bytes: usize,
     /// Largest plugin file, in bytes.
@@ -35,6 +38,7 @@ impl Default for ApiConfig {
             server_name: "WAREST API".to_owned(),
             allowed_origins: Vec::new(),
             rate_limit: None,
+            streams: StreamLimits::default(),
             body_bytes: 1 << 20,
             plugin_bytes: PLUGIN_BYTES,
             qr_wait: Duration::from_millis(2_500),

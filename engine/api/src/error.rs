@@ -59,6 +59,16 @@ impl ApiError {
         Self::new(codes::NOT_FOUND, format!("{what} was not found"))
     }
 
+    /// Its code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What it says.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// With one more field of the envelope.
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
         self.fields.push((name, value));

@@ -12,6 +12,7 @@
 mod auth;
 pub mod codes;
 mod config;
+pub mod connection;
 pub mod envelope;
 mod error;
 mod extract;
@@ -19,11 +20,14 @@ mod routes;
 mod sending;
 mod server;
 mod state;
+mod stream;
 mod throttle;
 mod view;
+mod which;
 
 pub use config::ApiConfig;
 pub use error::ApiError;
 pub use server::router;
 pub use state::ApiState;
+pub use stream::StreamLimits;
 pub use throttle::RateLimit;

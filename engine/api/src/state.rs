@@ -2,6 +2,7 @@
 
 use crate::auth::KeyCache;
 use crate::config::ApiConfig;
+use crate::stream::Seats;
 use std::sync::Arc;
 use warest_model::clock::Millis;
 use warest_pipeline::Engine;
@@ -14,6 +15,7 @@ pub struct ApiState {
     /// How the API works.
     pub config: Arc<ApiConfig>,
     pub(crate) keys: Arc<KeyCache>,
+    pub(crate) seats: Seats,
     pub(crate) started_ms: Millis,
 }
 
@@ -22,7 +24,13 @@ impl ApiState {
     pub fn new(engine: Arc<Engine>, config: ApiConfig) -> Self {
         let started_ms = engine.clock().now_ms();
         let keys = Arc::new(KeyCache::new(config.key_ttl));
-        Self { engine, config: Arc::new(config), keys, started_ms }
+        let seats = Seats::new(&config.streams);
+        Self { engine, config: Arc::new(config), keys, seats, started_ms }
+    }
+
+    /// Waits until every stream has ended; they do so when the engine stops.
+    pub async fn streams_ended(&self) {
+        self.seats.emptied().await;
     }
 
     /// The present moment.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use warest_api::connection::Patient;
 use warest_api::{ApiConfig, ApiState, router};
 use warest_link::{KeyStores, LinkConfig, LinkManager, Unread};
 use warest_model::clock::{SharedClock, SystemClock};
@@ -33,6 +34,7 @@ pub struct Running {
     /// The administrator's key, if it was made at this start.
     pub made_key: Option<String>,
     store: Arc<SqliteStore>,
+    api: ApiState,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     stop: CancellationToken,
 }
@@ -76,9 +78,12 @@ impl Running {
         let links = LinkManager::new(link, keys, prepared.intake(), clock)?;
         let engine = prepared.start(links).await?;
 
-        let api_config = ApiConfig { rate_limit: settings.rate_limit, ..ApiConfig::default() };
+        let write_timeout = settings.streams.write_timeout;
+        let api_config =
+            ApiConfig { rate_limit: settings.rate_limit, streams: settings.streams, ..ApiConfig::default() };
         let stop = CancellationToken::new();
-        let app = router(ApiState::new(engine.clone(), api_config));
+        let api = ApiState::new(engine.clone(), api_config);
+        let app = router(api.clone());
         let stopped = stop.clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // Small answers should not wait for the other side's delayed ack.
@@ -86,8 +91,9 @@ impl Running {
                 tracing::debug!(%error, "TCP_NODELAY was not set");
             }
         });
+        let listener = Patient::new(listener, write_timeout);
         let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await });
-        Ok(Self { engine, address, made_key, store, server, stop })
+        Ok(Self { engine, address, made_key, store, api, server, stop })
     }
 
     /// The address to give to clients on this machine.
@@ -101,8 +107,8 @@ impl Running {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.engine.shutdown(SHUTDOWN_DEADLINE).await;
-        let server = self.server;
-        if tokio::time::timeout(Duration::from_secs(2), server).await.is_err() {
+        let ended = async { tokio::join!(self.server, self.api.streams_ended()) };
+        if tokio::time::timeout(Duration::from_secs(2), ended).await.is_err() {
             tracing::debug!("a request was still open at shutdown");
         }
         self.store.close().await?;

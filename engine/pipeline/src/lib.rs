@@ -18,6 +18,7 @@ pub mod dispatch;
 pub mod egress;
 pub mod engine;
 mod error;
+pub mod follow;
 pub mod intake;
 pub mod lanes;
 pub mod run;

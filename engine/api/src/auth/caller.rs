@@ -11,20 +11,31 @@ use warest_model::clock::Millis;
 use warest_model::id::{SessionId, UserId};
 use warest_model::user::User;
 use warest_pipeline::directory::SessionEntry;
+use warest_store::StoreError;
 
 /// The user behind a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The user.
     pub user: User,
+    /// The hash of the key that they came with.
+    key: [u8; 32],
     /// Label of the session that the request is about.
     label: Arc<Mutex<Option<String>>>,
 }
 
 impl Caller {
-    /// A caller who is `user`.
-    pub fn new(user: User) -> Self {
-        Self { user, label: Arc::default() }
+    /// A caller who is `user`, by the key with this hash.
+    pub fn new(user: User, key: [u8; 32]) -> Self {
+        Self { user, key, label: Arc::default() }
+    }
+
+    /// Whether the key still makes them the same user, by the store.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    pub async fn is_current(&self, state: &ApiState) -> Result<bool, StoreError> {
+        Ok(state.engine.store().user_by_key(self.key).await?.as_ref() == Some(&self.user))
     }
 
     /// The session with this name, if it is the caller's (admins may use all).

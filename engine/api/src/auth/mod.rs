@@ -23,12 +23,12 @@ use warest_store::secret::api_key_hash;
 
 /// Lets a request through once it is known who calls.
 pub async fn authenticate(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let user = match presented_key(&request) {
-        Ok(hash) => owner(&state, hash).await,
+    let caller = match presented_key(&request) {
+        Ok(hash) => owner(&state, hash).await.map(|user| Caller::new(user, hash)),
         Err(error) => Err(error),
     };
-    let caller = match user {
-        Ok(user) => Caller::new(user),
+    let caller = match caller {
+        Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
     request.extensions_mut().insert(caller.clone());

@@ -4,24 +4,13 @@ use crate::auth::Caller;
 use crate::codes;
 use crate::envelope::Reply;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{PageQuery, Paged, Path, Query, parse_optional};
+use crate::extract::{PageQuery, Paged, Path, Query};
 use crate::state::ApiState;
 use crate::view::event_json;
+use crate::which::Which;
 use axum::extract::State;
-use serde::Deserialize;
 use serde_json::Value;
-use warest_model::id::{EventId, SessionId};
-use warest_store::EventFilter;
-
-/// Which events.
-#[derive(Debug, Deserialize)]
-pub struct Which {
-    #[serde(alias = "sessionId")]
-    session: Option<String>,
-    #[serde(alias = "kind")]
-    event: Option<String>,
-    chat: Option<String>,
-}
+use warest_model::id::EventId;
 
 /// A page of events, newest first.
 pub async fn list(
@@ -31,17 +20,7 @@ pub async fn list(
     Query(page): Query<PageQuery>,
 ) -> ApiResult {
     let page = page.page::<EventId>()?;
-    let session: Option<SessionId> = parse_optional("session", which.session.as_deref())?;
-    if let Some(session) = &session {
-        caller.session(&state, session)?;
-    }
-    let chat = which.chat.filter(|chat| !chat.is_empty()).map(|chat| state.engine.recipient(&chat)).transpose()?;
-    let filter = EventFilter {
-        owner: caller.scope(),
-        session,
-        kind: parse_optional("event", which.event.as_deref())?,
-        chat: chat.map(|chat| chat.to_string()),
-    };
+    let filter = which.filter(&state, &caller)?;
     let events = state.engine.store().events(&filter, &page).await?;
     let rows: Vec<Value> = events.iter().map(event_json).collect();
     Ok(Reply::new(codes::SUCCESS, "Events fetched").page(rows, &page, id_of))

@@ -12,6 +12,7 @@ mod runs;
 mod send_text;
 mod server;
 mod session;
+mod stream;
 mod targets;
 mod webhook;
 
@@ -64,6 +65,8 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .route("/plugins/{name}", delete(plugins::delete))
         .route("/events", get(events::list))
         .route("/events/{id}", get(events::one))
+        .route("/stream", get(stream::events))
+        .route("/ws", get(stream::ws))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::one))
         .route("/jobs/{id}", get(jobs::one))

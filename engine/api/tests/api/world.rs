@@ -140,6 +140,11 @@ impl World {
         Self { router, engine, intake, links, store, alice, clock, _folder: folder }
     }
 
+    /// The database file.
+    pub fn database(&self) -> std::path::PathBuf {
+        self._folder.path().join("warest.db")
+    }
+
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();

@@ -4,13 +4,14 @@
 
 mod egress;
 mod guards;
+mod streams;
 mod webhooks;
 
 use anyhow::{Context, bail};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use warest_api::RateLimit;
+use warest_api::{RateLimit, StreamLimits};
 use warest_pipeline::EngineConfig;
 use warest_pipeline::send::SendConfig;
 use warest_store::cache::local::LocalOptions;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub cache: LocalOptions,
     /// Most API calls of one user.
     pub rate_limit: Option<RateLimit>,
+    /// How much streams may take.
+    pub streams: StreamLimits,
     /// The pipeline.
     pub engine: EngineConfig,
 }
@@ -76,6 +79,7 @@ impl Settings {
             master_key: text("WAREST_MASTER_KEY"),
             cache: guards::cache()?,
             rate_limit: guards::rate_limit()?,
+            streams: streams::limits()?,
             engine,
         })
     }

@@ -28,6 +28,7 @@ use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
 use crate::egress::{Egress, EgressPolicy};
 use crate::error::EngineError;
+use crate::follow::{Begin, Follower, Tail};
 use crate::intake::EventIntake;
 use crate::run::Runner;
 use crate::send::{SendConfig, Sender};
@@ -42,8 +43,8 @@ use warest_model::clock::SharedClock;
 use warest_model::event::Event;
 use warest_react::flow::FlowEngine;
 use warest_react::wasm::PluginHost;
-use warest_store::Store;
 use warest_store::cache::Cache;
+use warest_store::{EventFilter, Store};
 
 /// Events that a slow live watcher may lag behind before it loses some.
 const LIVE_BUFFER: usize = 1_024;
@@ -180,7 +181,10 @@ impl Prepared {
         self.dispatcher.resume().await?;
         self.deliverer.resume().await?;
         self.tasks.spawn(self.runner.clone().keep_time(self.stop.clone()));
+        let live = self.intake.live.clone();
+        let tail = Tail::new(self.store.clone(), live, self.tasks.clone(), self.stop.clone());
         let engine = Arc::new(Engine {
+            tail,
             config: self.config,
             store: self.store,
             cache: self.cache,
@@ -202,6 +206,7 @@ impl Prepared {
 
 /// A running engine.
 pub struct Engine {
+    tail: Arc<Tail>,
     config: EngineConfig,
     store: Arc<dyn Store>,
     cache: Arc<dyn Cache>,
@@ -243,6 +248,16 @@ impl Engine {
     /// lags loses some and is told so; the log has them all.
     pub fn live(&self) -> broadcast::Receiver<Arc<Event>> {
         self.intake.live.subscribe()
+    }
+
+    /// Follows the log from a place on, in its order, without a gap or a repeat.
+    pub async fn follow(&self, filter: EventFilter, begin: Begin) -> Result<Follower, EngineError> {
+        Ok(Follower::new(&self.tail, filter, begin).await?)
+    }
+
+    /// Cancelled when the engine stops.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stop
     }
 
     /// Stops taking new work, lets what is under way end within `deadline`, and
