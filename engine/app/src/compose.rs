@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use axum::serve::ListenerExt;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +43,11 @@ pub struct Running {
 impl Running {
     /// Opens the store, resumes what was left undone, and listens.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&settings.data_dir)
+        // It holds keys and messages: nobody else of this machine has to enter.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.data_dir)
             .with_context(|| format!("making the data folder {}", settings.data_dir.display()))?;
         // Listening first: a port in use should stop us before anything connects.
         let listener = tokio::net::TcpListener::bind((settings.host.as_str(), settings.port))

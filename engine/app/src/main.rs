@@ -35,6 +35,8 @@ enum Command {
     Serve(cmd::serve::ServeArgs),
     /// Ask the engine on this machine whether it answers.
     Health(cmd::health::HealthArgs),
+    /// Look whether the store is sound, and say what to do about what is not.
+    Doctor(cmd::doctor::DoctorArgs),
     /// Run the engine with a simulated WhatsApp network and a demonstration.
     #[cfg(feature = "sandbox")]
     Sandbox(cmd::sandbox::SandboxArgs),
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.command {
+            Command::Doctor(args) => return cmd::doctor::run(args).await,
             Command::Serve(args) => cmd::serve::run(args).await,
             Command::Health(args) => cmd::health::run(args).await,
             #[cfg(feature = "sandbox")]
@@ -71,9 +74,10 @@ fn main() -> ExitCode {
             #[cfg(feature = "sandbox")]
             Command::Bench(args) => cmd::bench::run(args).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("warest: {error:#}");
             ExitCode::FAILURE

@@ -12,6 +12,7 @@
 pub mod cache;
 mod codec;
 mod error;
+pub mod inspect;
 pub mod keystore;
 mod log;
 mod query;

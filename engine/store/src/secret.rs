@@ -86,7 +86,12 @@ impl MasterKey {
         }
     }
 
-    fn load(path: &Path) -> Result<Self, KeyError> {
+    /// Reads the key file at `path`.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`] if it cannot be read, [`KeyError::File`] if it holds
+    /// something else.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
         let mut text = Zeroizing::new(String::new());
         let read = File::open(path).and_then(|file| file.take(1_024).read_to_string(&mut text));
         match read {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sandbox")]
 pub mod bench;
+pub mod doctor;
 pub mod health;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

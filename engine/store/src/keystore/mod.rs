@@ -19,6 +19,8 @@ mod protocol;
 mod rows;
 mod signal;
 
+pub(crate) use rows::kv_place;
+
 use crate::Result;
 use crate::secret::Cipher;
 use crate::sqlite::SqliteStore;

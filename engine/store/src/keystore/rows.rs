@@ -339,9 +339,14 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn place(kind: Kind, key: &[u8]) -> Vec<u8> {
+    kv_place(kind as u8, key)
+}
+
+/// The place of a row by the number of its kind.
+pub(crate) fn kv_place(kind: u8, key: &[u8]) -> Vec<u8> {
     let mut place = Vec::with_capacity(key.len() + 7);
     place.extend_from_slice(b"wa_kv/");
-    place.push(kind as u8);
+    place.push(kind);
     place.extend_from_slice(key);
     place
 }

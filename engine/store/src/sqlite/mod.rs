@@ -27,9 +27,13 @@ use sqlx::{ConnectOptions, Row};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use targets::{old_place as old_target_place, place as target_place};
 use writer::Writer;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The place of what is sealed only to know the master key by.
+pub(crate) const CANARY: &[u8] = b"meta/canary";
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -145,14 +149,13 @@ impl std::fmt::Debug for SqliteStore {
 
 /// Refuses a master key that does not open what the right one sealed.
 async fn check_key(connection: &mut SqliteConnection, cipher: &Cipher) -> Result<()> {
-    const AAD: &[u8] = b"meta/canary";
     let sealed: Option<Vec<u8>> =
         sqlx::query_scalar("SELECT value FROM meta WHERE key = 'canary'").fetch_optional(&mut *connection).await?;
     match sealed {
-        Some(sealed) => cipher.open(AAD, &sealed).map(drop),
+        Some(sealed) => cipher.open(CANARY, &sealed).map(drop),
         None => {
             sqlx::query("INSERT INTO meta (key, value) VALUES ('canary', ?)")
-                .bind(cipher.seal(AAD, b"warest")?)
+                .bind(cipher.seal(CANARY, b"warest")?)
                 .execute(connection)
                 .await?;
             Ok(())

@@ -242,12 +242,12 @@ pub(super) async fn apply(
 }
 
 /// The place a target's secret is sealed for.
-fn place(id: &TargetId) -> Vec<u8> {
+pub(crate) fn place(id: &TargetId) -> Vec<u8> {
     format!("targets/secret/{id}").into_bytes()
 }
 
 /// The place a secret that is being replaced is sealed for.
-fn old_place(id: &TargetId) -> Vec<u8> {
+pub(crate) fn old_place(id: &TargetId) -> Vec<u8> {
     format!("targets/old-secret/{id}").into_bytes()
 }
 
