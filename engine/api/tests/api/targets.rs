@@ -57,7 +57,7 @@ async fn targets_are_added_shown_changed_and_removed() {
     assert_eq!((&kept["payload"], &kept["state"]), (&json!("node"), &json!("off")));
 
     for (wrong, codes, word) in [
-        (json!({ "url": "http://127.0.0.1:1/" }), (400, 1201), "public"),
+        (json!({ "url": "http://127.0.0.1:8080/" }), (400, 1201), "public"),
         (json!({ "events": [] }), (400, 2002), "`events`"),
         (json!({ "events": ["nope"] }), (400, 2002), "`events`"),
         (json!({ "payload": "xml" }), (400, 2002), "`payload`"),
