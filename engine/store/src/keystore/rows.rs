@@ -141,11 +141,12 @@ impl SessionKeys {
     }
 
     /// Writes rows, in one transaction.
-    pub(super) async fn put(&self, rows: Vec<Row>) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
+    pub(super) async fn put(&self, mut rows: Vec<Row>) -> Result<()> {
         let no = self.no;
+        if rows.len() <= 1 {
+            let Some(row) = rows.pop() else { return Ok(()) };
+            return self.store.write_one(move |db| Box::pin(put(db, no, row))).await.map_err(ours);
+        }
         self.store
             .write(move |db| {
                 Box::pin(async move {
@@ -185,21 +186,17 @@ impl SessionKeys {
     }
 
     /// Removes rows, in one transaction.
-    pub(super) async fn remove(&self, kind: Kind, keys: Vec<Vec<u8>>) -> Result<()> {
-        if keys.is_empty() {
-            return Ok(());
-        }
+    pub(super) async fn remove(&self, kind: Kind, mut keys: Vec<Vec<u8>>) -> Result<()> {
         let no = self.no;
+        if keys.len() <= 1 {
+            let Some(key) = keys.pop() else { return Ok(()) };
+            return self.store.write_one(move |db| Box::pin(remove(db, no, kind, key))).await.map_err(ours);
+        }
         self.store
             .write(move |db| {
                 Box::pin(async move {
                     for key in keys {
-                        sqlx::query("DELETE FROM wa_kv WHERE store = ? AND kind = ? AND key = ?")
-                            .bind(no)
-                            .bind(kind as u8)
-                            .bind(key)
-                            .execute(&mut *db)
-                            .await?;
+                        remove(db, no, kind, key).await?;
                     }
                     Ok(())
                 })
@@ -287,6 +284,16 @@ pub(super) async fn put(db: &mut SqliteConnection, no: i64, row: Row) -> crate::
     .bind(row.value)
     .execute(db)
     .await?;
+    Ok(())
+}
+
+async fn remove(db: &mut SqliteConnection, no: i64, kind: Kind, key: Vec<u8>) -> crate::Result<()> {
+    sqlx::query("DELETE FROM wa_kv WHERE store = ? AND kind = ? AND key = ?")
+        .bind(no)
+        .bind(kind as u8)
+        .bind(key)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -105,6 +105,8 @@ impl SqliteStore {
         check_key(&mut connection, &cipher).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
+            // A file needs no ping, which would double the cost of a small read.
+            .test_before_acquire(false)
             .connect_with(connect.pragma("query_only", "ON"))
             .await?;
         let writer = Writer::start(connection, options.batch.max(1), options.waiting.max(1));
@@ -127,7 +129,17 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        self.inner.writer.write(work).await
+        self.inner.writer.write(false, work).await
+    }
+
+    /// Has `work` done by the writer, where `work` is one changing statement and
+    /// fails only if that statement did.
+    pub(crate) async fn write_one<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.inner.writer.write(true, work).await
     }
 
     /// The connections that read.

@@ -25,21 +25,22 @@ impl Runs for SqliteStore {
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<RunRecord>> {
-        // One snapshot for both, so that the journal fits the version.
-        let mut db = self.readers().begin().await?;
-        let row = sqlx::query("SELECT state, version, ended_ms, fault, record FROM runs WHERE id = ?")
-            .bind(id.as_str())
-            .fetch_optional(&mut *db)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let steps = sqlx::query("SELECT record FROM steps WHERE run = ? ORDER BY seq")
-            .bind(id.as_str())
-            .fetch_all(&mut *db)
-            .await?;
+        // One statement, so that the journal fits the version. A run sorts
+        // before its steps, whose positions start at 1.
+        let rows = sqlx::query(
+            "SELECT 0 AS seq, state, version, ended_ms, fault, record FROM runs WHERE id = ?1
+             UNION ALL
+             SELECT seq, NULL, NULL, NULL, NULL, record FROM steps WHERE run = ?1
+             ORDER BY seq",
+        )
+        .bind(id.as_str())
+        .fetch_all(self.readers())
+        .await?;
+        let Some((run, steps)) = rows.split_first() else { return Ok(None) };
         Ok(Some(RunRecord {
-            run: run_of(&row)?,
-            steps: all(steps, |row| decode_step(row.try_get("record")?))?,
-            version: row.try_get("version")?,
+            run: run_of(run)?,
+            steps: steps.iter().map(|row| decode_step(row.try_get("record")?)).collect::<Result<_>>()?,
+            version: run.try_get("version")?,
         }))
     }
 
