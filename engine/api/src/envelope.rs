@@ -5,8 +5,9 @@
 //! without details has `"results": null`.
 
 use crate::codes::Code;
+use crate::throttle::Budget;
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,12 +19,13 @@ pub struct Reply {
     code: Code,
     message: String,
     fields: Map<String, Value>,
+    headers: HeaderMap,
 }
 
 impl Reply {
     /// An answer with the code's own HTTP status.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { http: code.status(), code, message: message.into(), fields: Map::new() }
+        Self { http: code.status(), code, message: message.into(), fields: Map::new(), headers: HeaderMap::new() }
     }
 
     /// Another HTTP status than the code's own.
@@ -40,6 +42,18 @@ impl Reply {
     /// With a list of `results`.
     pub fn results<T: Serialize>(self, results: Vec<T>) -> Self {
         self.with("results", results)
+    }
+
+    /// With the time after which it may be asked again, in seconds.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        self
+    }
+
+    /// With the session's quota as headers.
+    pub fn quota(mut self, budget: Budget) -> Self {
+        budget.put(&mut self.headers, ["x-quota-limit", "x-quota-remaining", "x-quota-reset"]);
+        self
     }
 
     /// With one more field of the envelope.
@@ -63,6 +77,6 @@ impl IntoResponse for Reply {
             body.insert("results".to_owned(), Value::Null);
         }
         body.extend(self.fields);
-        (self.http, Json(Value::Object(body))).into_response()
+        (self.http, self.headers, Json(Value::Object(body))).into_response()
     }
 }

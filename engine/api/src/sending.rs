@@ -5,6 +5,7 @@ use crate::codes::{self, Code};
 use crate::envelope::Reply;
 use crate::error::ApiError;
 use crate::state::ApiState;
+use crate::throttle::{Budget, seconds_until};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -14,6 +15,7 @@ use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::Effect;
 use warest_pipeline::directory::SessionEntry;
+use warest_pipeline::send::guards::{OPTED_OUT, Outlook};
 use warest_store::JobEnd;
 
 /// The sends of one request.
@@ -21,6 +23,8 @@ pub struct Batch<'a> {
     entry: &'a SessionEntry,
     quoted: Option<&'a str>,
     sends: Vec<Send>,
+    /// When the last of those that a guard refused may be tried again.
+    again_ms: Option<Millis>,
 }
 
 struct Send {
@@ -32,7 +36,8 @@ struct Send {
 
 enum SendState {
     Waiting(oneshot::Receiver<JobEnd>),
-    Queued,
+    /// With what it waits for, and until when, if that is known.
+    Queued(Option<(Millis, Fault)>),
     Sent(Millis),
     Failed(Fault),
 }
@@ -40,14 +45,31 @@ enum SendState {
 impl<'a> Batch<'a> {
     /// No sends yet. `quoted` is the id of the message that they answer.
     pub fn new(entry: &'a SessionEntry, quoted: Option<&'a str>) -> Self {
-        Self { entry, quoted, sends: Vec::new() }
+        Self { entry, quoted, sends: Vec::new(), again_ms: None }
     }
 
     /// Queues an effect for the recipient written as `to`. Refused only if it is
-    /// the first: what is queued already is not taken back.
+    /// the first: what is queued already is not taken back. One that a guard
+    /// refuses has failed; the others go on.
     pub async fn queue(&mut self, state: &ApiState, to: String, jid: Jid, effect: Effect) -> Result<(), ApiError> {
+        let later = match state.engine.outlook(self.entry, &effect).await? {
+            Outlook::Refused { fault, until_ms } => {
+                self.again_ms = self.again_ms.max(until_ms);
+                self.sends.push(Send { to, jid, job: None, state: SendState::Failed(fault) });
+                return Ok(());
+            }
+            // Nobody waits here for what is held for longer than the answer takes.
+            Outlook::Later(hold) => Some(hold).filter(|hold| hold.until_ms > state.now_ms() + wait_ms(state)),
+            Outlook::Clear => None,
+        };
         let (job, state) = match state.engine.send(self.entry, effect).await {
-            Ok((job, end)) => (Some(job), SendState::Waiting(end)),
+            Ok((job, end)) => (
+                Some(job),
+                match later {
+                    Some(hold) => SendState::Queued(Some((hold.until_ms, hold.fault()))),
+                    None => SendState::Waiting(end),
+                },
+            ),
             Err(error) if self.sends.is_empty() => return Err(error.into()),
             Err(error) => (None, SendState::Failed(Fault::retry("not_queued", error.to_string()))),
         };
@@ -60,13 +82,25 @@ impl<'a> Batch<'a> {
     pub async fn settle(mut self, state: &ApiState, sent: &str, kind: &str) -> Reply {
         let deadline = Instant::now() + state.config.send_wait;
         for send in &mut self.sends {
-            send.settle(deadline).await;
+            send.settle(state, deadline).await;
         }
         let now = state.now_ms();
         let phone = own_phone(state, self.entry);
         let results: Vec<Value> = self.sends.iter().map(|send| send.result(&phone, kind, self.quoted, now)).collect();
         let (code, message) = self.outcome(sent);
-        Reply::new(code, message).results(results)
+        let mut reply = Reply::new(code, message).results(results);
+        if let Some(again_ms) = self.again_ms {
+            reply = reply.retry_after(seconds_until(again_ms, now));
+        }
+        match state.engine.quota(self.entry).await {
+            Ok(Some((limit, window))) => reply.quota(Budget { limit, used: window.used, reset_ms: window.reset_ms }),
+            Ok(None) => reply,
+            Err(error) => {
+                // The sends are what was asked for; they are answered all the same.
+                tracing::warn!(%error, "the quota could not be told");
+                reply
+            }
+        }
     }
 
     fn outcome(&self, sent: &str) -> (Code, String) {
@@ -80,15 +114,27 @@ impl<'a> Batch<'a> {
         });
         match why {
             None if out == all => (codes::SUCCESS, sent.to_owned()),
-            None => (codes::SEND_QUEUED, "Queued; it is sent as soon as the session can".to_owned()),
+            None => (codes::SEND_QUEUED, self.waits_for()),
             Some(fault) if failed == all => (code_of(fault), fault.message.clone()),
             Some(_) => (codes::PARTIAL_SUCCESS, format!("{failed} of {all} recipients failed")),
         }
     }
+
+    fn waits_for(&self) -> String {
+        let held = self.sends.iter().find_map(|send| match &send.state {
+            SendState::Queued(Some((_, why))) => Some(format!("Queued: {}", why.message)),
+            _ => None,
+        });
+        held.unwrap_or_else(|| "Queued; it is sent as soon as the session can".to_owned())
+    }
+}
+
+fn wait_ms(state: &ApiState) -> Millis {
+    Millis::try_from(state.config.send_wait.as_millis()).unwrap_or(Millis::MAX)
 }
 
 impl Send {
-    async fn settle(&mut self, deadline: Instant) {
+    async fn settle(&mut self, state: &ApiState, deadline: Instant) {
         let SendState::Waiting(end) = &mut self.state else { return };
         self.state = match timeout_at(deadline, end).await {
             Ok(Ok(end)) => match (end.state, end.fault) {
@@ -97,15 +143,26 @@ impl Send {
                 }
                 (_, _) => SendState::Sent(end.ended_ms),
             },
-            Ok(Err(_)) | Err(_) => SendState::Queued,
+            Ok(Err(_)) | Err(_) => SendState::Queued(self.held(state).await),
         };
     }
 
+    /// What a job that has not ended waits for, as its row says.
+    async fn held(&self, state: &ApiState) -> Option<(Millis, Fault)> {
+        let job = state.engine.store().job(&self.job.as_ref()?.id).await.ok()??;
+        job.fault.filter(|_| job.state == JobState::Queued).map(|fault| (job.due_ms, fault))
+    }
+
     fn result(&self, phone: &str, kind: &str, quoted: Option<&str>, now_ms: Millis) -> Value {
+        let mut due_ms = None;
         let (status, at_ms, fault) = match &self.state {
             SendState::Sent(at_ms) => (format!("{kind} success"), *at_ms, None),
             SendState::Failed(fault) => (format!("{kind} failed"), now_ms, Some(fault)),
-            SendState::Waiting(_) | SendState::Queued => (format!("{kind} queued"), now_ms, None),
+            SendState::Queued(held) => {
+                due_ms = held.as_ref().map(|(due_ms, _)| *due_ms);
+                (format!("{kind} queued"), now_ms, held.as_ref().map(|(_, why)| why))
+            }
+            SendState::Waiting(_) => (format!("{kind} queued"), now_ms, None),
         };
         json!({
             "phone": phone,
@@ -115,6 +172,7 @@ impl Send {
             "status": status,
             "timestamp": at_ms / 1_000,
             "jobId": self.job.as_ref().map(|job| &job.id),
+            "dueAt": due_ms,
             "error": fault.map(crate::view::fault_json),
             "advancedInfo": { "isForwarded": false, "quotedMessageId": quoted },
         })
@@ -131,7 +189,9 @@ fn own_phone(state: &ApiState, entry: &SessionEntry) -> String {
 fn code_of(fault: &Fault) -> Code {
     match fault.code.as_str() {
         "recipient_not_on_whatsapp" | "recipient_invalid" | "recipient_missing" => codes::RECIPIENT_INVALID,
-        "send_forbidden" => codes::RECIPIENT_NOT_ALLOWED,
+        "send_forbidden" | OPTED_OUT => codes::RECIPIENT_NOT_ALLOWED,
+        "guard_quota" => codes::QUOTA_EXCEEDED,
+        code if code.starts_with("guard_") => codes::SEND_THROTTLED,
         "text_too_long" => codes::MESSAGE_TOO_LONG,
         "overlimit" | "reach_out_locked" => codes::SEND_THROTTLED,
         "logged_out" => codes::SESSION_NOT_LOGGED_IN,

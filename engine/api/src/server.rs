@@ -75,6 +75,9 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("x-ratelimit-limit"),
             HeaderName::from_static("x-ratelimit-remaining"),
             HeaderName::from_static("x-ratelimit-reset"),
+            HeaderName::from_static("x-quota-limit"),
+            HeaderName::from_static("x-quota-remaining"),
+            HeaderName::from_static("x-quota-reset"),
         ]))
 }
 

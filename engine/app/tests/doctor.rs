@@ -156,7 +156,7 @@ async fn sound(folder: &Path) {
         ReactorRef::Plugin("echo".to_owned()),
         ReactorRef::Target(id("tgt_00000000000000000000000001")),
     ];
-    store.append(vec![NewEvent { event, dedup: Some("k".to_owned()), owed }]).await.unwrap();
+    store.append(vec![NewEvent { event, dedup: Some("k".to_owned()), owed, consent: None }]).await.unwrap();
     store.start_run(run("1", None, Some("1"))).await.unwrap();
     store.start_run(run("2", Some(NOW), None)).await.unwrap();
     store.queue_job(job("2", None)).await.unwrap();

@@ -8,6 +8,7 @@ use crate::crash::crash_point;
 use crate::deliver::Deliverer;
 use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
+use crate::send::guards::Guards;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use warest_model::event::{Event, EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::id::{EventId, SessionId};
 use warest_model::jid::Jid;
-use warest_store::{NewEvent, Store};
+use warest_store::{Consent, NewEvent, Store};
 
 /// The first stage.
 pub struct EventIntake {
@@ -27,6 +28,7 @@ pub struct EventIntake {
     pub(crate) directory: Arc<Directory>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) deliverer: Arc<Deliverer>,
+    pub(crate) guards: Arc<Guards>,
     /// What was appended, for those who watch live.
     pub(crate) live: broadcast::Sender<Arc<Event>>,
 }
@@ -44,15 +46,16 @@ pub(crate) fn event_of(session: &SessionId, kind: EventKind, chat: Option<Jid>, 
 #[async_trait]
 impl Intake for EventIntake {
     async fn record(&self, session: &SessionId, observations: Vec<Observation>) -> Result<(), Fault> {
-        if self.directory.session(session).is_none() {
+        let Some(entry) = self.directory.session(session) else {
             // Removed meanwhile. Nobody is left to owe it to, and refusing it
             // would only make the server send it again.
             return Ok(());
-        }
+        };
         let new: Vec<NewEvent> = observations
             .into_iter()
             .map(|seen| NewEvent {
                 owed: self.directory.owed(session, seen.kind),
+                consent: self.guards.heard(&entry, &seen),
                 dedup: seen.dedup,
                 event: event_of(session, seen.kind, seen.chat, seen.data, self.clock.now_ms()),
             })
@@ -62,6 +65,9 @@ impl Intake for EventIntake {
             self.store.append(new.clone()).await.map_err(|error| Fault::retry("store_failed", error.to_string()))?;
         crash_point!("intake.committed");
         for (new, _) in new.into_iter().zip(fresh).filter(|(_, fresh)| *fresh) {
+            if let Some(Consent::Out { confirmation: Some(_), .. }) = &new.consent {
+                self.dispatcher.wakeups.session(session);
+            }
             self.deliverer.announce(new);
         }
         Ok(())

@@ -12,6 +12,7 @@
 pub mod cache;
 mod codec;
 mod error;
+mod guard_book;
 pub mod inspect;
 pub mod keystore;
 mod log;
@@ -21,11 +22,12 @@ pub mod sqlite;
 mod traits;
 
 pub use error::StoreError;
+pub use guard_book::{ChatBudget, GuardBook, Opened, Openings, OptOut, QuotaUse, Standing};
 pub use log::{LogEntry, LogPage};
 pub use query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
 pub use traits::{
-    AttemptReport, Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors, Recorded,
-    Registry, Replayed, Resumed, RunRecord, Runs, SendQueue, Store, TargetReport, Targets,
+    AttemptReport, Consent, Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors,
+    Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue, Store, TargetReport, Targets,
 };
 
 /// The result of asking the store.

@@ -1,6 +1,7 @@
 //! What the store can be asked.
 
 use crate::Result;
+use crate::guard_book::GuardBook;
 use crate::query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use warest_model::delivery::{Attempt, Delivery};
 use warest_model::event::Event;
 use warest_model::fault::Fault;
 use warest_model::id::{DeliveryId, EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
+use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::StateWrite;
 use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
@@ -27,6 +29,25 @@ pub struct NewEvent {
     /// The reactors it is owed to. Webhook targets become deliveries, flows and
     /// plugins become dispatches.
     pub owed: Vec<ReactorRef>,
+    /// What its sender chose with it about being written to.
+    pub consent: Option<Consent>,
+}
+
+/// What somebody chose about being written to by a tenant.
+#[derive(Debug, Clone)]
+pub enum Consent {
+    /// Nothing any more.
+    Out {
+        /// All names of the person that are known.
+        addresses: Vec<Jid>,
+        /// The last message they get, if they were not on the list before.
+        confirmation: Option<Box<SendJob>>,
+    },
+    /// They may be written to again.
+    In {
+        /// All names of the person that are known.
+        addresses: Vec<Jid>,
+    },
 }
 
 /// An event owed to a flow or a plugin.
@@ -360,6 +381,6 @@ pub trait Outbox: Send + Sync {
 }
 
 /// Everything the engine asks of its store.
-pub trait Store: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + 'static {}
+pub trait Store: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + GuardBook + 'static {}
 
-impl<T> Store for T where T: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + 'static {}
+impl<T> Store for T where T: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + GuardBook + 'static {}

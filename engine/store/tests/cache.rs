@@ -51,7 +51,24 @@ async fn suite<P: AsyncFn(Duration)>(cache: Arc<dyn Cache>, now_ms: impl Fn() ->
     assert_eq!(next.total, 1, "another window has begun");
     assert!(next.reset_ms > first.reset_ms);
 
-    // Both are atomic.
+    // Turns: one after the other, and none far ahead.
+    let (line, other) = (key("line"), key("other line"));
+    let begun = now_ms();
+    let near = |at_ms: Millis, after: Millis| (begun + after - 20..=begun + after + 300).contains(&at_ms);
+    let turn = async |length, ahead| cache.take_turn(&line, length, ahead).await.unwrap();
+    let first = turn(SECOND, SECOND).await;
+    assert!(first.taken && near(first.at_ms, 0), "{first:?}");
+    let second = turn(2 * SECOND, SECOND).await;
+    assert!(second.taken && second.at_ms == first.at_ms + 1_000, "{second:?}");
+    let far = turn(SECOND, SECOND).await;
+    assert!(!far.taken && far.at_ms == first.at_ms + 3_000, "{far:?}");
+    assert!(turn(SECOND, 5 * SECOND).await.taken, "what was not taken holds nobody up");
+    assert!(cache.take_turn(&other, SECOND, Duration::ZERO).await.unwrap().taken, "another line is another entry");
+    pass(Duration::from_millis(4_100)).await;
+    let again = turn(SECOND, Duration::ZERO).await;
+    assert!(again.taken && near(again.at_ms, 4_100), "nobody is before: {again:?}");
+
+    // All are atomic.
     let (sum, mark) = (key("sum"), key("mark"));
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..64_u32 {
@@ -65,6 +82,15 @@ async fn suite<P: AsyncFn(Duration)>(cache: Arc<dyn Cache>, now_ms: impl Fn() ->
     results.sort_unstable();
     assert_eq!(results.iter().map(|(total, _)| *total).collect::<Vec<_>>(), (1..=64).collect::<Vec<_>>());
     assert_eq!(results.iter().filter(|(_, put)| *put).count(), 1);
+    let turns = key("turns");
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let (cache, turns) = (cache.clone(), turns.clone());
+        tasks.spawn(async move { cache.take_turn(&turns, 5 * SECOND, 600 * SECOND).await.unwrap().at_ms });
+    }
+    let mut at = tasks.join_all().await;
+    at.sort_unstable();
+    assert!(at.windows(2).all(|pair| pair[1] == pair[0] + 5_000), "{at:?}");
 }
 
 fn local(options: LocalOptions) -> (Arc<LocalCache>, Arc<ManualClock>) {

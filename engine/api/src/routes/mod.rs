@@ -6,7 +6,9 @@ mod bindings;
 mod deliveries;
 mod events;
 mod flows;
+mod guards;
 mod jobs;
+mod optouts;
 mod plugins;
 mod runs;
 mod send_text;
@@ -44,6 +46,9 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .route("/session/{sessionId}", get(session::show::one))
         .route("/session/{sessionId}/config", post(session::config::post))
         .route("/session/{sessionId}/actions", post(actions::post))
+        .route("/session/{sessionId}/guards", get(guards::one).put(guards::put))
+        .route("/optouts", get(optouts::list).post(optouts::add))
+        .route("/optouts/{address}", delete(optouts::remove))
         .route("/session/{sessionId}/plugins/{name}", put(bindings::put))
         .route("/session/{sessionId}/targets", get(targets::list).post(targets::create))
         .route(

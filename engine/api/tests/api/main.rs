@@ -6,6 +6,7 @@ mod auth;
 mod bad_input;
 mod deliveries;
 mod flows;
+mod guards;
 mod links;
 mod plugins;
 mod receiver;

@@ -24,7 +24,8 @@ use warest_store::cache::local::{LocalCache, LocalOptions};
 use warest_store::secret::{Cipher, MasterKey, api_key_hash};
 use warest_store::sqlite::SqliteStore;
 use warest_store::{
-    DeliveryFilter, EventFilter, EventLog, Outbox, Page, Reactors, Registry, RunFilter, Runs, SendQueue, Targets,
+    DeliveryFilter, EventFilter, EventLog, GuardBook, Outbox, Page, Reactors, Registry, RunFilter, Runs, SendQueue,
+    Targets,
 };
 
 pub const ALICE: &str = "alice-key-0123456789abcdef";
@@ -181,12 +182,14 @@ impl World {
         let (store, page) = (&self.store, Page { before: None, limit: 500 });
         let queued = async |name: &str| store.queue_len(&name.parse().unwrap()).await.unwrap();
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {} {} {} {:?} {}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {:?} {}",
             store.sessions(None).await.unwrap(),
             store.flows(None).await.unwrap(),
             store.plugins(None).await.unwrap(),
             store.bindings().await.unwrap(),
             store.targets(None).await.unwrap(),
+            store.guard_settings().await.unwrap(),
+            store.opt_outs(None, &page).await.unwrap(),
             store.events(&EventFilter::default(), &page).await.unwrap().len(),
             store.runs(&RunFilter::default(), &page).await.unwrap().len(),
             queued("main").await + queued("theirs").await,

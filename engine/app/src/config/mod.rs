@@ -62,6 +62,7 @@ impl Settings {
                 jitter: in_range("WAREST_QUEUE_RETRY_JITTER", 0.0, 1.0)?.unwrap_or(send.jitter),
                 concurrency: var("WAREST_QUEUE_CONCURRENCY")?.unwrap_or(send.concurrency).clamp(1, 256),
             },
+            guards: guards::policy()?,
             deliver: webhooks::deliver()?,
             signature: webhooks::signature()?,
             egress: egress::policy()?,

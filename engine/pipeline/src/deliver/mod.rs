@@ -163,7 +163,7 @@ impl Deliverer {
         let mut owed = self.directory.owed(&target.session, EventKind::WebhookStatus);
         owed.retain(|reactor| *reactor != itself);
         let event = event_of(&target.session, EventKind::WebhookStatus, None, data, self.clock.now_ms());
-        NewEvent { event, dedup: None, owed }
+        NewEvent { event, dedup: None, owed, consent: None }
     }
 }
 

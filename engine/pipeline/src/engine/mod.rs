@@ -9,6 +9,7 @@ mod actions;
 mod default_target;
 mod deliveries;
 mod flows;
+mod guards;
 mod plugins;
 mod sessions;
 mod targets;
@@ -31,6 +32,8 @@ use crate::error::EngineError;
 use crate::follow::{Begin, Follower, Tail};
 use crate::intake::EventIntake;
 use crate::run::Runner;
+use crate::send::guards::Guards;
+use crate::send::guards::policy::Policy;
 use crate::send::{SendConfig, Sender};
 use crate::wakeups::Wakeups;
 use std::sync::Arc;
@@ -56,6 +59,8 @@ pub struct EngineConfig {
     pub country_code: String,
     /// The send queues.
     pub send: SendConfig,
+    /// The guards of sessions that have tuned nothing.
+    pub guards: Policy,
     /// Webhook delivery.
     pub deliver: DeliverConfig,
     /// The contract's signature.
@@ -73,6 +78,7 @@ impl Default for EngineConfig {
         Self {
             country_code: "62".to_owned(),
             send: SendConfig::default(),
+            guards: Policy::default(),
             deliver: DeliverConfig::default(),
             signature: SignatureLength::default(),
             egress: EgressPolicy::default(),
@@ -94,6 +100,7 @@ pub struct Prepared {
     dispatcher: Arc<Dispatcher>,
     deliverer: Arc<Deliverer>,
     intake: Arc<EventIntake>,
+    guards: Arc<Guards>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -148,15 +155,33 @@ impl Prepared {
             tasks: tasks.clone(),
             stop: stop.clone(),
         });
+        let guards =
+            Guards::load(store.clone(), cache.clone(), clock.clone(), directory.clone(), config.guards.clone());
+        let guards = Arc::new(guards.await?);
         let intake = Arc::new(EventIntake {
             store: store.clone(),
             clock: clock.clone(),
             directory: directory.clone(),
             dispatcher: dispatcher.clone(),
             deliverer: deliverer.clone(),
+            guards: guards.clone(),
             live,
         });
-        Ok(Self { config, store, cache, clock, directory, wakeups, runner, dispatcher, deliverer, intake, tasks, stop })
+        Ok(Self {
+            config,
+            store,
+            cache,
+            clock,
+            directory,
+            wakeups,
+            runner,
+            dispatcher,
+            deliverer,
+            intake,
+            guards,
+            tasks,
+            stop,
+        })
     }
 
     /// Where links put what they see.
@@ -172,6 +197,7 @@ impl Prepared {
             clock: self.clock.clone(),
             links: links.clone(),
             runner: self.runner.clone(),
+            guards: self.guards.clone(),
             wakeups: self.wakeups,
             config: self.config.send.clone(),
             tasks: self.tasks.clone(),
@@ -193,6 +219,7 @@ impl Prepared {
             runner: self.runner,
             deliverer: self.deliverer,
             intake: self.intake,
+            guards: self.guards,
             sender,
             links,
             tasks: self.tasks,
@@ -215,6 +242,7 @@ pub struct Engine {
     runner: Runner,
     deliverer: Arc<Deliverer>,
     intake: Arc<EventIntake>,
+    guards: Arc<Guards>,
     sender: Arc<Sender>,
     links: Arc<dyn Links>,
     tasks: TaskTracker,

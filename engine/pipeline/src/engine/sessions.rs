@@ -124,6 +124,7 @@ impl Engine {
         for target in self.directory.targets(id) {
             self.deliverer.wakeups.drop_target(&target.id);
         }
+        self.guards.forget(id);
         self.directory.reload_sessions().await?;
         self.directory.reload_plugins().await?;
         self.directory.reload_targets().await

@@ -5,6 +5,9 @@
 //! repeat is recognisable: it carries the message id it was born with. Its end
 //! and the progress of its run are one transaction.
 
+pub mod guards;
+
+use self::guards::{Admission, Guards};
 use crate::crash::crash_point;
 use crate::lanes::{self, Row, Work, Worked};
 use crate::run::Runner;
@@ -66,6 +69,7 @@ pub struct Sender {
     pub(crate) clock: SharedClock,
     pub(crate) links: Arc<dyn Links>,
     pub(crate) runner: Runner,
+    pub(crate) guards: Arc<Guards>,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) config: SendConfig,
     pub(crate) tasks: TaskTracker,
@@ -123,6 +127,15 @@ impl Sender {
         if !self.connected(&job.session).await {
             return Worked::Again(job);
         }
+        match self.guards.admit(self.links.as_ref(), &job, self.clock.now_ms()).await {
+            Ok(Admission::Pass) => {}
+            Ok(Admission::Refuse(fault)) => return self.end(job, JobState::Failed, Some(fault)).await,
+            Ok(Admission::Wait { until_ms, why }) => return self.hold_back(job, until_ms, why).await,
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "the guards could not be asked; asking again");
+                return Worked::Again(SendJob { due_ms: self.clock.now_ms() + STORE_RETRY_MS, ..job });
+            }
+        }
         crash_point!("send.before");
         let sent = self.links.send(&job.session, &job.effect, &job.message_id).await;
         crash_point!("send.acked");
@@ -151,6 +164,18 @@ impl Sender {
             tracing::warn!(job = %job.id, %error, "an attempt was not recorded");
         }
         job.fault = Some(fault);
+        Worked::Again(job)
+    }
+
+    /// Keeps a job until a guard lets it through. That is no attempt.
+    async fn hold_back(&self, mut job: SendJob, until_ms: Millis, why: Fault) -> Worked<SendJob> {
+        tracing::debug!(job = %job.id, code = %why.code, until_ms, "a guard holds a job");
+        if let Err(error) = self.store.defer_job(&job.id, job.attempts, until_ms, &why).await {
+            // It waits all the same; only its row does not show it.
+            tracing::warn!(job = %job.id, %error, "a guard's wait was not recorded");
+        }
+        job.due_ms = until_ms;
+        job.fault = Some(why);
         Worked::Again(job)
     }
 

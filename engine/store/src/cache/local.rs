@@ -1,7 +1,7 @@
 //! The cache in the memory of this process. Bounded by entries and by bytes;
 //! when it is full, what was used longest ago goes first.
 
-use super::{Cache, CacheError, CacheResult, Count, Key, LONGEST, VALUE_BYTES};
+use super::{Cache, CacheError, CacheResult, Count, Key, LONGEST, Turn, VALUE_BYTES};
 use async_trait::async_trait;
 use moka::ops::compute::{CompResult, Op};
 use moka::policy::EvictionPolicy;
@@ -43,6 +43,8 @@ struct Held {
 enum What {
     Counter(u64),
     Value(Arc<[u8]>),
+    /// A line whose last turn ends with the entry.
+    Line,
 }
 
 impl LocalCache {
@@ -54,7 +56,7 @@ impl LocalCache {
         let share = (bytes / options.entries.clamp(1, bytes)).max(1);
         let weigh = move |key: &String, held: &Held| {
             let value = match &held.what {
-                What::Counter(_) => 8,
+                What::Counter(_) | What::Line => 8,
                 What::Value(value) => value.len(),
             };
             u32::try_from(((key.len() + value) as u64 + ENTRY_BYTES).max(share)).unwrap_or(u32::MAX)
@@ -93,9 +95,13 @@ fn end(now: Millis, life: Duration) -> Millis {
     now.saturating_add((life.min(LONGEST).as_millis() as Millis).max(1))
 }
 
-// Counters and values never meet, as each kind has its own letter.
+// Counters, lines and values never meet, as each kind has its own letter.
 fn counter(key: &Key) -> String {
     format!("c/{key}")
+}
+
+fn line(key: &Key) -> String {
+    format!("t/{key}")
 }
 
 fn value(key: &Key) -> String {
@@ -128,6 +134,21 @@ impl Cache for LocalCache {
             Some(_) => Err(CacheError::Corrupt(key.clone())),
             None => Ok(Count { total: 0, reset_ms: end(now, window) }),
         }
+    }
+
+    async fn take_turn(&self, key: &Key, length: Duration, ahead: Duration) -> CacheResult<Turn> {
+        let now = self.clock.now_ms();
+        let ahead = ahead.min(LONGEST).as_millis() as Millis;
+        let mut turn = Turn { at_ms: now, taken: false };
+        self.values.entry(line(key)).and_compute_with(|entry| {
+            turn.at_ms = entry.map_or(now, |entry| entry.value().until_ms).max(now);
+            turn.taken = turn.at_ms - now <= ahead;
+            if !turn.taken {
+                return Op::Nop;
+            }
+            Op::Put(Held { what: What::Line, until_ms: end(turn.at_ms, length) })
+        });
+        Ok(turn)
     }
 
     async fn get(&self, key: &Key) -> CacheResult<Option<Vec<u8>>> {

@@ -52,6 +52,15 @@ pub struct Count {
     pub reset_ms: Millis,
 }
 
+/// A turn in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// When it begins; now, if nobody is before.
+    pub at_ms: Millis,
+    /// Whether it was taken.
+    pub taken: bool,
+}
+
 /// What every driver does. Each call is atomic, also among processes that share
 /// a cache. Lives are cut to [`LONGEST`] and are at least a millisecond.
 #[async_trait]
@@ -60,6 +69,9 @@ pub trait Cache: Send + Sync + 'static {
     /// first count and is not prolonged by later ones. Adding 0 only looks, and
     /// begins no window.
     async fn count(&self, key: &Key, n: u64, window: Duration) -> CacheResult<Count>;
+    /// Takes the next turn in a line, of the given length: it begins when the
+    /// one before ends. Not taken if it would begin later than `ahead` from now.
+    async fn take_turn(&self, key: &Key, length: Duration, ahead: Duration) -> CacheResult<Turn>;
     /// The value.
     async fn get(&self, key: &Key) -> CacheResult<Option<Vec<u8>>>;
     /// Puts a value in place of the one before.

@@ -175,7 +175,7 @@ impl EventLog for SqliteStore {
 
 /// Appends one event; whether it was new.
 pub(super) async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewEvent) -> Result<bool> {
-    let NewEvent { event, dedup, owed } = new;
+    let NewEvent { event, dedup, owed, consent } = new;
     let (session, chat) = (event.session.as_str(), chat_text(event.chat.as_ref()));
     if let Some(key) = dedup {
         let first = sqlx::query("INSERT OR IGNORE INTO event_dedup (session, key) VALUES (?, ?)")
@@ -223,6 +223,7 @@ pub(super) async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewE
         };
         insert.execute(&mut *db).await?;
     }
+    super::guards::heard(db, &event, consent).await?;
     Ok(true)
 }
 

@@ -5,6 +5,7 @@
 //! changes something returns once the change is on the disk.
 
 mod events;
+mod guards;
 mod log;
 mod outbox;
 mod queue;

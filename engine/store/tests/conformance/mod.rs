@@ -2,6 +2,7 @@
 //! file runs by [`conformance!`]. Each case gets an empty store.
 
 pub mod events;
+pub mod guards;
 pub mod log;
 pub mod outbox;
 pub mod queue;
@@ -53,6 +54,9 @@ macro_rules! conformance {
             runs: a_journal_keeps_its_order, stale_progress_is_refused, waiting_runs_come_soonest_first,
                 runs_are_filtered_and_paged, a_run_is_started_once;
             queue: jobs_wait_in_lanes, a_job_is_deferred_and_ends_once, a_job_ends_with_its_run_or_not_at_all;
+            guards: an_opt_out_comes_with_its_event, opt_outs_are_listed_and_removed,
+                a_budget_of_chats_is_never_overdrawn, a_quota_holds_through_a_restart,
+                what_guards_know_goes_with_its_session;
             outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named,
                 deliveries_are_filtered_and_paged, a_replayed_delivery_is_owed_behind_all_others,
                 a_range_is_replayed_in_bounded_pieces, old_attempts_make_room;
@@ -112,7 +116,7 @@ pub fn new_event(session: &str, chat: &str) -> Event {
 }
 
 pub fn owed(event: &Event, to: &[ReactorRef]) -> NewEvent {
-    NewEvent { event: event.clone(), dedup: None, owed: to.to_vec() }
+    NewEvent { event: event.clone(), dedup: None, owed: to.to_vec(), consent: None }
 }
 
 pub fn plugin(name: &str) -> ReactorRef {
