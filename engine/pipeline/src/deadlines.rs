@@ -27,10 +27,9 @@ impl<K: Ord> Deadlines<K> {
         Self { clock, heap: BinaryHeap::new(), offset }
     }
 
-    /// Lets a key wait until `due_ms`.
-    pub(crate) fn push(&mut self, due_ms: Millis, key: K) {
-        let wait = due_ms.saturating_sub(self.clock.now_ms());
-        self.heap.push(Reverse((self.clock.steady_ms().saturating_add(wait), due_ms, key)));
+    /// Lets a key wait until `due_ms`, which is in `wait_ms`.
+    pub(crate) fn push(&mut self, due_ms: Millis, wait_ms: Millis, key: K) {
+        self.heap.push(Reverse((self.clock.steady_ms().saturating_add(wait_ms), due_ms, key)));
     }
 
     /// A key whose wait is over.
@@ -96,8 +95,8 @@ mod tests {
     fn waits() -> (Arc<Settable>, Deadlines<&'static str>) {
         let clock = Arc::new(Settable { steady: 10.into(), set_by: (100 * HOUR).into() });
         let mut deadlines = Deadlines::new(clock.clone());
-        deadlines.push(clock.now_ms() + 2 * HOUR, "long");
-        deadlines.push(clock.now_ms() + 5_000, "short");
+        deadlines.push(clock.now_ms() + 2 * HOUR, 2 * HOUR, "long");
+        deadlines.push(clock.now_ms() + 5_000, 5_000, "short");
         (clock, deadlines)
     }
 
@@ -119,7 +118,7 @@ mod tests {
         clock.steady.fetch_add(5_000, SeqCst);
         assert_eq!(deadlines.pop(), Some("short"));
         // What begins to wait now waits by the clock as it is.
-        deadlines.push(clock.now_ms() + 1_000, "new");
+        deadlines.push(clock.now_ms() + 1_000, 1_000, "new");
         assert_eq!(deadlines.next(), Some(1_000));
     }
 

@@ -44,6 +44,11 @@ pub trait Row: Send + 'static {
     fn lane(&self) -> String;
     /// Not before this moment.
     fn due_ms(&self) -> Millis;
+    /// When the row was written. If the clock was set back since, a due time of
+    /// then is counted from there.
+    fn written_ms(&self) -> Millis {
+        Millis::MIN
+    }
 }
 
 /// What became of a row.
@@ -242,11 +247,12 @@ impl<W: Work> Scheduler<W> {
         }
         let Some(head) = lane.rows.front() else { return };
         lane.busy = true;
-        let due = head.due_ms();
-        if due <= self.clock.now_ms() {
+        let (due, written) = (head.due_ms(), head.written_ms());
+        let now = if due < written { self.clock.now_ms() } else { self.clock.now_ms().max(written) };
+        if due <= now {
             self.ready.push_back(key);
         } else {
-            self.timers.push(due, key);
+            self.timers.push(due, due - now, key);
         }
     }
 
@@ -302,7 +308,7 @@ impl<W: Work> Scheduler<W> {
         self.held -= lane.rows.len();
         lane.rows.clear();
         lane.spilled_after = Some(seq - 1);
-        self.timers.push(self.clock.now_ms() + PANIC_PAUSE_MS, key);
+        self.timers.push(self.clock.now_ms() + PANIC_PAUSE_MS, PANIC_PAUSE_MS, key);
     }
 
     /// Fetches what was spilled. Rows past the cursor are left to [`feed`],

@@ -12,6 +12,7 @@ struct Line {
     seq: i64,
     lane: &'static str,
     due_ms: Millis,
+    written_ms: Millis,
 }
 
 impl Row for Line {
@@ -23,6 +24,9 @@ impl Row for Line {
     }
     fn due_ms(&self) -> Millis {
         self.due_ms
+    }
+    fn written_ms(&self) -> Millis {
+        self.written_ms
     }
 }
 
@@ -39,7 +43,7 @@ struct Table {
 
 impl Table {
     fn add(&self, seq: i64, lane: &'static str) {
-        self.owed.lock().unwrap().insert(seq, Line { seq, lane, due_ms: 0 });
+        self.owed.lock().unwrap().insert(seq, Line { seq, lane, due_ms: 0, written_ms: 0 });
     }
 
     fn of_lane(&self, lane: &str) -> Vec<i64> {
@@ -142,6 +146,18 @@ async fn a_row_that_is_tried_again_stays_at_the_head_of_its_lane() {
     start(&table);
     table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
     assert_eq!(table.of_lane("a"), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn rows_of_before_the_clock_was_set_back_are_not_late() {
+    let table = Arc::new(Table::default());
+    let then = SystemClock.now_ms() + 3_600_000;
+    for (seq, due_ms) in [(1, then), (2, then + 5), (3, SystemClock.now_ms() + 5)] {
+        table.owed.lock().unwrap().insert(seq, Line { seq, lane: "a", due_ms, written_ms: then });
+    }
+    start(&table);
+    table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
+    assert_eq!(table.of_lane("a"), [1, 2, 3]);
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ async fn a_clock_set(what: &str, steps: &[i64]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_set_forward_by_an_hour_loses_nothing() {
-    a_clock_set("clock set forward", &[HOUR]).await;
+async fn a_clock_set_forward_by_an_hour_and_right_again_loses_and_delays_nothing() {
+    a_clock_set("clock set forward and back", &[HOUR, 0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

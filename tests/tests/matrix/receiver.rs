@@ -30,6 +30,8 @@ struct Heard {
     /// Messages among them.
     messages: usize,
     manner: Option<Manner>,
+    /// How many events are met so.
+    left: usize,
 }
 
 /// The receiver.
@@ -58,7 +60,13 @@ impl Receiver {
 
     /// From now on, how first attempts are met.
     pub fn behave(&self, manner: Manner) {
-        self.heard.lock().unwrap().manner = Some(manner);
+        self.behave_for(manner, usize::MAX);
+    }
+
+    /// The same, for so many messages.
+    pub fn behave_for(&self, manner: Manner, messages: usize) {
+        let mut heard = self.heard.lock().unwrap();
+        (heard.manner, heard.left) = (Some(manner), messages);
     }
 
     /// How many different messages it has heard of.
@@ -90,7 +98,9 @@ async fn serve(stream: TcpStream, heard: &Mutex<Heard>) -> Option<()> {
             *attempts += 1;
             let first = *attempts == 1;
             heard.messages += usize::from(first && is_message);
-            heard.manner.filter(|_| first && is_message).unwrap_or(Manner::Well)
+            let manner = heard.manner.filter(|_| first && is_message && heard.left > 0);
+            heard.left -= usize::from(manner.is_some());
+            manner.unwrap_or(Manner::Well)
         };
         let answer = if is_message {
             let text = format!("hook {}", event["data"]["text"].as_str()?);

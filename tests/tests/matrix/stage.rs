@@ -101,8 +101,10 @@ impl Stage {
         mut env: Vec<(String, String)>,
         receiver: Receiver,
     ) -> Self {
-        // Receivers are slow only on purpose.
-        for (name, value) in [("WAREST_WEBHOOK_BACKOFF_MS", "100"), ("WAREST_WEBHOOK_TIMEOUT_MS", "2000")] {
+        // Receivers are slow only on purpose. And errors are many here: the
+        // backtrace of one would read all debug information into memory.
+        let short = [("WAREST_WEBHOOK_BACKOFF_MS", "100"), ("WAREST_WEBHOOK_TIMEOUT_MS", "2000")];
+        for (name, value) in short.into_iter().chain([("RUST_BACKTRACE", "0"), ("RUST_LIB_BACKTRACE", "0")]) {
             env.push((name.into(), value.into()));
         }
         for index in 0..customers {

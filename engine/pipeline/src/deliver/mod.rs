@@ -217,6 +217,10 @@ impl TargetOutbox {
             _ => store.pending_deliveries(&self.target, lane, after, limit).await,
         }
     }
+
+    fn written_ms(&self) -> Millis {
+        self.created_ms
+    }
 }
 
 #[async_trait]

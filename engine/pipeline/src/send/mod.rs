@@ -226,6 +226,10 @@ impl Row for SendJob {
     fn due_ms(&self) -> Millis {
         self.due_ms
     }
+
+    fn written_ms(&self) -> Millis {
+        self.created_ms
+    }
 }
 
 #[async_trait]
