@@ -92,12 +92,23 @@ pub struct Inboxes {
     last: Vec<u64>,
     texts: Vec<Vec<String>>,
     reactors: Vec<&'static str>,
+    patience: Duration,
 }
 
 impl Inboxes {
     /// Empty ones.
     pub fn new(customers: usize) -> Self {
-        Self { last: vec![0; customers], texts: vec![Vec::new(); customers], reactors: REACTORS.to_vec() }
+        Self {
+            last: vec![0; customers],
+            texts: vec![Vec::new(); customers],
+            reactors: REACTORS.to_vec(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// Waits for longer before nothing more is expected.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Nothing is to come of the receiver's answers.
@@ -141,7 +152,7 @@ impl Inboxes {
             }
             if now != seen {
                 (seen, since) = (now, Instant::now());
-            } else if since.elapsed() > PATIENCE {
+            } else if since.elapsed() > self.patience {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

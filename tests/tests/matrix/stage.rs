@@ -180,6 +180,11 @@ impl Stage {
         assert!(asked.status < 300, "{asked:?}");
     }
 
+    /// Waits for longer before nothing more is expected.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.inboxes.be_patient(patience);
+    }
+
     /// The receiver's answers are useless: nobody waits for them.
     pub fn expect_no_hook(&mut self) {
         self.inboxes.expect_no_hook();

@@ -18,7 +18,10 @@ use tokio::time::Instant;
 use whatsapp_rust::types::message::MessageInfo;
 
 /// How long the others of its sender wait for a message that is sent once more.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection that has to be renewed stays for other messages that
+/// were asked for: renewing it cuts their requests off.
+const GRACE: Duration = Duration::from_secs(1);
 /// Most senders, and messages of one, that are waited for.
 const SENDERS: usize = 1_024;
 const MESSAGES: usize = 256;
@@ -37,6 +40,8 @@ pub(crate) struct Order {
 struct State {
     /// Everything has to be delivered again.
     again: bool,
+    /// When it has to be, as somebody waits for that.
+    renew: Option<Instant>,
     missing: HashMap<String, Missing>,
     /// Waited for in vain: nobody waits for them again.
     in_vain: HashSet<String>,
@@ -105,12 +110,16 @@ impl Order {
         let key = key(info);
         let Some(missing) = state.missing.get_mut(&key) else { return };
         missing.ids.retain(|id| *id != info.id);
-        // What had to wait is delivered again by a new connection.
-        let held = std::mem::take(&mut missing.held);
-        if missing.ids.is_empty() {
+        if missing.held {
+            // What had to wait is delivered again by a new connection; the rest
+            // of its sender waits with it.
+            state.renew.get_or_insert(Instant::now() + GRACE);
+        } else if missing.ids.is_empty() {
             state.missing.remove(&key);
         }
-        state.again |= held;
+        if state.renew.is_some() && state.missing.values().all(|missing| missing.ids.is_empty()) {
+            state.again = true;
+        }
         self.changed.notify_one();
     }
 
@@ -129,10 +138,11 @@ impl Order {
                     }
                     state.in_vain.extend(missing.ids);
                 }
+                state.again |= state.renew.is_some_and(|renew| renew <= now);
                 if state.again {
                     return;
                 }
-                state.missing.values().map(|missing| missing.until).min()
+                state.missing.values().map(|missing| missing.until).chain(state.renew).min()
             };
             match next {
                 Some(next) => drop(tokio::time::timeout_at(next, changed).await),
@@ -143,7 +153,10 @@ impl Order {
 
     /// A new connection delivers everything again.
     pub(crate) fn restored(&self) {
-        self.lock().again = false;
+        let mut state = self.lock();
+        (state.again, state.renew) = (false, None);
+        state.missing.retain(|_, missing| !missing.ids.is_empty());
+        state.missing.values_mut().for_each(|missing| missing.held = false);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -194,7 +207,9 @@ mod tests {
         assert!(!order.admits(&info(A, "2")), "asked for in their order, recorded in their order");
         assert!(order.admits(&info(A, "1")));
         order.recorded(&info(A, "1"));
-        assert!(is_disturbed(&order).await, "what waited has to be delivered again");
+        assert!(!order.admits(&info(A, "4")) && order.admits(&info(B, "9")));
+        assert!(!is_disturbed(&order).await, "the other that was asked for may come first");
+        tokio::time::timeout(GRACE * 10, order.disturbed()).await.unwrap_or_else(|_| panic!("nothing comes again"));
         order.restored();
         assert!(order.admits(&info(A, "2")) && !order.admits(&info(A, "3")));
         order.recorded(&info(A, "2"));

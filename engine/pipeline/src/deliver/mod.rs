@@ -202,6 +202,10 @@ impl Row for Owed {
     fn due_ms(&self) -> Millis {
         self.at_ms
     }
+
+    fn written_ms(&self) -> Millis {
+        self.delivery.created_ms
+    }
 }
 
 impl TargetOutbox {
@@ -216,10 +220,6 @@ impl TargetOutbox {
             }
             _ => store.pending_deliveries(&self.target, lane, after, limit).await,
         }
-    }
-
-    fn written_ms(&self) -> Millis {
-        self.created_ms
     }
 }
 
