@@ -22,6 +22,11 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
     for (name, value) in [
         ("WAREST_WEBHOOK_SIGNATURE_SHA2", "300"),
         ("WAREST_WEBHOOK_RETRIES", "many"),
+        ("WAREST_WEBHOOK_LONG_SCHEDULE", "1m,soon"),
+        ("WAREST_WEBHOOK_DISABLE_AFTER", "5"),
+        ("WAREST_WEBHOOK_PAYLOAD", "xml"),
+        ("WAREST_WEBHOOK_PARALLEL_TARGETS", "perhaps"),
+        ("WEBHOOK_DEFAULT_URL", "https://hooks.example.com/"),
         ("WAREST_DEFAULT_COUNTRY_CODE", "+62"),
         ("WAREST_QUEUE_RETRY_JITTER", "7"),
         ("WAREST_MASTER_KEY", "short"),
