@@ -77,6 +77,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Asks it to stop, as a supervisor does.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().context("running kill")?;
+        anyhow::ensure!(sent.success(), "the process {} could not be signalled", self.pid());
+        Ok(())
+    }
+
+    /// Asks it to stop and waits for its end; whether it ended well.
+    pub async fn stop(&mut self) -> anyhow::Result<bool> {
+        self.terminate()?;
+        self.wait_end().await
+    }
+
+    /// Waits for its end; whether it ended well.
+    pub async fn wait_end(&mut self) -> anyhow::Result<bool> {
+        crate::eventually("the end of the engine", || {
+            let ended = self.child.try_wait();
+            async move { Ok(ended?.map(|status| status.success())) }
+        })
+        .await
+    }
+
     /// Whether it has ended by itself.
     pub fn ended(&mut self) -> anyhow::Result<bool> {
         Ok(self.child.try_wait()?.is_some())

@@ -1,6 +1,7 @@
 //! REST: the contract's requests, answered by the engine.
 //!
-//! [`router`] is all that is needed: it authenticates, reads and bounds what
+//! [`router`] is all that is needed ([`Gate`] answers while there is no engine
+//! yet, and while it stops): it authenticates, reads and bounds what
 //! comes in, asks the [`Engine`](warest_pipeline::Engine) once, and answers in
 //! the contract's envelope ([`envelope`], [`codes`]). A file per endpoint or
 //! small resource lies under `routes/`.
@@ -9,6 +10,7 @@
 //! never answers 5xx; keys are read from headers only and are never logged; no
 //! internal error text leaves the process.
 
+mod admission;
 mod auth;
 pub mod codes;
 mod config;
@@ -25,6 +27,7 @@ mod throttle;
 mod view;
 mod which;
 
+pub use admission::Gate;
 pub use config::ApiConfig;
 pub use error::ApiError;
 pub use server::router;

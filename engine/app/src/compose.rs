@@ -1,17 +1,18 @@
 //! The composition root: the one place that names concrete drivers.
 
+use crate::cmd::restore::restoring;
 use crate::config::Settings;
 use crate::users::ensure_admin;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use axum::serve::ListenerExt;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use warest_api::connection::Patient;
-use warest_api::{ApiConfig, ApiState, router};
+use warest_api::{ApiConfig, ApiState, Gate, router};
 use warest_link::{KeyStores, LinkConfig, LinkManager, Unread};
 use warest_model::clock::{SharedClock, SystemClock};
 use warest_model::fault::Fault;
@@ -23,8 +24,8 @@ use warest_store::cache::local::LocalCache;
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
 
-/// How long what is under way may take at shutdown.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(8);
+/// How long open requests may take to end once the engine has stopped.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// A process's engine with its API.
 pub struct Running {
@@ -36,43 +37,30 @@ pub struct Running {
     pub made_key: Option<String>,
     store: Arc<SqliteStore>,
     api: ApiState,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
-    stop: CancellationToken,
+    port: Port,
+    deadline: Duration,
+    _lock: crate::lock::FolderLock,
 }
 
 impl Running {
-    /// Opens the store, resumes what was left undone, and listens.
+    /// Takes the data folder, listens, opens the store and lets callers in; then
+    /// goes on, in the background, with what was left undone.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        // It holds keys and messages: nobody else of this machine has to enter.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&settings.data_dir)
-            .with_context(|| format!("making the data folder {}", settings.data_dir.display()))?;
-        // Listening first: a port in use should stop us before anything connects.
-        let listener = tokio::net::TcpListener::bind((settings.host.as_str(), settings.port))
-            .await
-            .with_context(|| format!("listening on {}:{}", settings.host, settings.port))?;
-        let address = listener.local_addr()?;
-
-        let key = match &settings.master_key {
-            Some(hex) => MasterKey::from_hex(hex).context("WAREST_MASTER_KEY")?,
-            None => MasterKey::load_or_create(&settings.data_dir.join("master.key"))?,
-        };
-        let database = settings.database();
-        let store = SqliteStore::open(&database, Cipher::new(&key))
-            .await
-            .with_context(|| format!("opening {}", database.display()))?;
-        let store = Arc::new(store);
+        let lock = crate::lock::FolderLock::take(&settings.data_dir, &settings.database())?;
+        let clock: SharedClock = Arc::new(SystemClock);
+        // A port in use should stop us before anything is opened.
+        let port = Port::listen(&settings, clock.clone()).await?;
+        fail::fail_point!("start.opening");
+        let store = open_store(&settings).await?;
         let made_key = ensure_admin(store.as_ref(), &settings.admin_name, settings.admin_key.as_deref()).await?;
 
-        let clock: SharedClock = Arc::new(SystemClock);
         let cache = Arc::new(LocalCache::new(settings.cache, clock.clone()));
         let flows = FlowEngine::new(FlowLimits::default())?;
         let plugins = PluginHost::new(PluginLimits::default())?;
         let prepared =
             Prepared::new(store.clone(), cache, clock.clone(), flows, plugins, settings.engine.clone()).await?;
         let link = LinkConfig {
+            connect_concurrency: settings.engine.connect_concurrency,
             endpoint: settings.endpoint,
             proxy: settings.proxy,
             // WhatsApp tells a real account its name; the simulated network has no profile to tell.
@@ -81,24 +69,15 @@ impl Running {
         };
         let keys = Arc::new(StoredKeys(store.clone()));
         let links = LinkManager::new(link, keys, prepared.intake(), clock)?;
-        let engine = prepared.start(links).await?;
+        let engine = prepared.build(links);
 
-        let write_timeout = settings.streams.write_timeout;
         let api_config =
             ApiConfig { rate_limit: settings.rate_limit, streams: settings.streams, ..ApiConfig::default() };
-        let stop = CancellationToken::new();
         let api = ApiState::new(engine.clone(), api_config);
-        let app = router(api.clone());
-        let stopped = stop.clone().cancelled_owned();
-        let listener = listener.tap_io(|stream| {
-            // Small answers should not wait for the other side's delayed ack.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY was not set");
-            }
-        });
-        let listener = Patient::new(listener, write_timeout);
-        let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await });
-        Ok(Self { engine, address, made_key, store, api, server, stop })
+        port.gate.open(router(api.clone()));
+        engine.resume();
+        let (address, deadline) = (port.address, settings.shutdown_deadline);
+        Ok(Self { engine, address, made_key, store, api, port, deadline, _lock: lock })
     }
 
     /// The address to give to clients on this machine.
@@ -110,26 +89,65 @@ impl Running {
 
     /// Stops in order: no new requests, no new work, links closed, store closed.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        self.stop.cancel();
-        self.engine.shutdown(SHUTDOWN_DEADLINE).await;
-        let ended = async { tokio::join!(self.server, self.api.streams_ended()) };
-        if tokio::time::timeout(Duration::from_secs(2), ended).await.is_err() {
-            tracing::debug!("a request was still open at shutdown");
-        }
+        self.port.gate.close();
+        self.engine.shutdown(self.deadline).await;
+        self.port.close(&self.api).await;
         self.store.close().await?;
         Ok(())
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-pub async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        signal = tokio::signal::ctrl_c() => signal?,
-        received = terminate.recv() => if received.is_none() { bail!("signals are not delivered any more") },
+async fn open_store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
+    let key = match &settings.master_key {
+        Some(hex) => MasterKey::from_hex(hex).context("WAREST_MASTER_KEY")?,
+        None => MasterKey::load_or_create(&settings.data_dir.join("master.key"))?,
+    };
+    let database = settings.database();
+    let restoring = restoring(&database);
+    if restoring.exists() && !database.exists() {
+        bail!("a restore to {} did not end; run `warest restore` again", database.display());
     }
-    Ok(())
+    let store = SqliteStore::open(&database, Cipher::new(&key)).await;
+    Ok(Arc::new(store.with_context(|| format!("opening {}", database.display()))?))
+}
+
+/// The port, with the gate that answers on it.
+struct Port {
+    address: SocketAddr,
+    gate: Gate,
+    stop: CancellationToken,
+    server: AbortOnDropHandle<std::io::Result<()>>,
+}
+
+impl Port {
+    async fn listen(settings: &Settings, clock: SharedClock) -> anyhow::Result<Self> {
+        let listener = tokio::net::TcpListener::bind((settings.host.as_str(), settings.port))
+            .await
+            .with_context(|| format!("listening on {}:{}", settings.host, settings.port))?;
+        let address = listener.local_addr()?;
+        let listener = listener.tap_io(|stream| {
+            // Small answers should not wait for the other side's delayed ack.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY was not set");
+            }
+        });
+        let listener = Patient::new(listener, settings.streams.write_timeout);
+        let gate = Gate::new(env!("CARGO_PKG_VERSION"), clock);
+        let stop = CancellationToken::new();
+        let (app, stopped) = (gate.router(), stop.clone().cancelled_owned());
+        let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await });
+        Ok(Self { address, gate, stop, server: AbortOnDropHandle::new(server) })
+    }
+
+    /// Closes the port once open requests have their answers and streams have
+    /// ended, or after a moment.
+    async fn close(self, api: &ApiState) {
+        self.stop.cancel();
+        let ended = async { tokio::join!(self.server, api.streams_ended()) };
+        if tokio::time::timeout(LAST_ANSWERS, ended).await.is_err() {
+            tracing::debug!("a request was still open at shutdown");
+        }
+    }
 }
 
 struct StoredKeys(Arc<SqliteStore>);

@@ -16,6 +16,8 @@ macro_rules! say {
 mod cmd;
 mod compose;
 mod config;
+mod interrupts;
+mod lock;
 mod logging;
 mod users;
 
@@ -38,6 +40,10 @@ struct Cli {
 enum Command {
     /// Run the engine for real accounts.
     Serve(cmd::serve::ServeArgs),
+    /// Copy the database, beside a running engine.
+    Backup(cmd::backup::BackupArgs),
+    /// Put a backup into a data folder.
+    Restore(cmd::restore::RestoreArgs),
     /// Ask the engine on this machine whether it answers.
     Health(cmd::health::HealthArgs),
     /// Look whether the store is sound, and say what to do about what is not.
@@ -71,6 +77,8 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Doctor(args) => return cmd::doctor::run(args).await,
             Command::Serve(args) => cmd::serve::run(args).await,
+            Command::Backup(args) => cmd::backup::run(args).await,
+            Command::Restore(args) => cmd::restore::run(args).await,
             Command::Health(args) => cmd::health::run(args).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => cmd::sandbox::run(args).await,

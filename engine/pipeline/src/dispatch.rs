@@ -6,6 +6,7 @@
 
 use crate::crash::crash_point;
 use crate::directory::Directory;
+use crate::engine::stagger;
 use crate::lanes::{self, Lanes, Row, Work, Worked};
 use crate::run::{Runner, failed_run, new_run};
 use crate::wakeups::Wakeups;
@@ -46,8 +47,9 @@ impl Dispatcher {
 
     /// Starts the schedulers of every reactor that something is owed to.
     pub async fn resume(self: &Arc<Self>) -> Result<(), StoreError> {
-        for reactor in self.store.owed_reactors().await? {
-            self.wake(&reactor);
+        for (index, reactor) in self.store.owed_reactors().await?.iter().enumerate() {
+            stagger(index).await;
+            self.wake(reactor);
         }
         Ok(())
     }

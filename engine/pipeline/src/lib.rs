@@ -20,6 +20,7 @@ pub mod engine;
 mod error;
 pub mod follow;
 pub mod intake;
+pub mod keep;
 pub mod lanes;
 pub mod run;
 pub mod send;

@@ -20,6 +20,7 @@ mod query;
 pub mod secret;
 pub mod sqlite;
 mod traits;
+mod upkeep;
 
 pub use error::StoreError;
 pub use guard_book::{ChatBudget, GuardBook, Opened, Openings, OptOut, QuotaUse, Standing};
@@ -29,6 +30,7 @@ pub use traits::{
     AttemptReport, Consent, Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors,
     Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue, Store, TargetReport, Targets,
 };
+pub use upkeep::{Cursor, FileSize, Horizon, Kind, Limits, MOST_COUNTED, Measure, Removed, Upkeep};
 
 /// The result of asking the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

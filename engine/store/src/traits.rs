@@ -212,7 +212,7 @@ pub trait Registry: Send + Sync {
 
 /// The event log and what events are owed to.
 #[async_trait]
-pub trait EventLog: Send + Sync {
+pub trait EventLog: crate::Upkeep + Send + Sync {
     /// Appends events with their dispatches and deliveries, all or nothing, and
     /// answers for each whether it was new. Durable when it returns.
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<bool>>;

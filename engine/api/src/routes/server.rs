@@ -1,13 +1,18 @@
 //! `GET /server/ping`, `/server/healthz`, `/server/ready`: is it there, is it
-//! well, may it have traffic.
+//! well, may it have traffic. `GET /server/storage`: what does it keep.
 
+use crate::auth::Caller;
 use crate::codes;
 use crate::envelope::Reply;
+use crate::error::{ApiError, ApiResult};
 use crate::state::ApiState;
 use crate::view::iso;
 use axum::extract::State;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use warest_pipeline::keep::Sweep;
+use warest_store::{Kind, Limits, Measure};
 
 /// Longest wait for the store's answer.
 const STORE_WAIT: Duration = Duration::from_secs(2);
@@ -64,4 +69,49 @@ pub async fn ready(State(state): State<ApiState>) -> Reply {
 
 async fn store_answers(state: &ApiState) -> bool {
     matches!(tokio::time::timeout(STORE_WAIT, state.engine.store().next_wake()).await, Ok(Ok(_)))
+}
+
+/// How much is stored, what may go, and what the last sweep did. For
+/// administrators: the figures are everybody's.
+pub async fn storage(caller: Caller, State(state): State<ApiState>) -> ApiResult {
+    if !caller.user.is_admin {
+        return Err(ApiError::new(codes::FORBIDDEN, "only an administrator sees what the server stores"));
+    }
+    let keeper = state.engine.keeper();
+    let stored = keeper.storage().await?;
+    let kinds: Vec<Value> = stored.kinds.iter().map(|(kind, measure, limits)| show(*kind, measure, limits)).collect();
+    Ok(Reply::new(codes::SUCCESS, "Storage measured").result(json!({
+        "measuredAt": stored.measured_ms,
+        "database": {
+            "bytes": stored.file.bytes,
+            "freeBytes": stored.file.free_bytes,
+            "logBytes": stored.file.log_bytes,
+        },
+        "kinds": kinds,
+        "lastSweep": keeper.last_sweep().as_ref().map(show_sweep),
+    })))
+}
+
+fn show(kind: Kind, measure: &Measure, limits: &Limits) -> Value {
+    json!({
+        "kind": kind.as_str(),
+        "rows": measure.rows,
+        "bytes": measure.bytes,
+        "oldestAt": measure.oldest_ms,
+        "removable": measure.removable,
+        "limits": { "ageMs": limits.age_ms, "rows": limits.rows, "bytes": limits.bytes },
+    })
+}
+
+fn show_sweep(sweep: &Sweep) -> Value {
+    let counts = |counts: &BTreeMap<Kind, u64>| -> Map<String, Value> {
+        counts.iter().map(|(kind, rows)| (kind.as_str().to_owned(), (*rows).into())).collect()
+    };
+    json!({
+        "startedAt": sweep.started_ms,
+        "endedAt": sweep.ended_ms,
+        "removed": counts(&sweep.removed),
+        "owed": counts(&sweep.owed),
+        "error": sweep.failed,
+    })
 }

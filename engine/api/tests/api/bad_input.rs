@@ -25,6 +25,7 @@ fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
         "order": "none", "concurrency": 2, "enabled": true, "preflight": false,
     });
     vec![
+        ("GET", "/server/storage".into(), None),
         ("GET", "/server/ping".into(), None),
         ("GET", "/server/healthz".into(), None),
         ("GET", "/server/ready".into(), None),

@@ -12,6 +12,7 @@ mod plugins;
 mod receiver;
 mod runs;
 mod sends;
+mod server;
 mod sessions;
 mod sockets;
 mod streams;

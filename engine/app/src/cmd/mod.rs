@@ -1,9 +1,11 @@
 //! The commands.
 
+pub mod backup;
 #[cfg(feature = "sandbox")]
 pub mod bench;
 pub mod doctor;
 pub mod health;
+pub mod restore;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;

@@ -2,8 +2,9 @@
 //! watch. Everything it does goes over the two HTTP APIs that a user has.
 
 use super::client::{Api, Control};
-use crate::compose::{Running, stop_signal};
+use crate::compose::Running;
 use crate::config::Settings;
+use crate::interrupts::Signals;
 use crate::users::sandbox_key;
 use anyhow::Context;
 use clap::Args;
@@ -73,16 +74,16 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
         None => sandbox_key(&args.data_dir)?,
     };
     settings.admin_key = Some(key.clone());
-    let running = Running::start(settings).await?;
+    let mut signals = Signals::listen()?;
+    let running = signals.start(Running::start(settings)).await?;
     let api = Api::new(&running.url(), &key)?;
     let stage = Stage { api, control, url: running.url(), simnet: base, key };
 
     let played = tokio::select! {
         played = stage.play(args.bare) => played,
-        stopped = stop_signal() => stopped,
+        () = signals.next() => Ok(()),
     };
-    say!("stopping…");
-    running.shutdown().await?;
+    signals.stop(running).await?;
     if let Some(simnet) = simnet {
         simnet.shutdown().await?;
     }

@@ -1,8 +1,8 @@
 //! `warest serve`: the engine for real accounts.
 
-use crate::compose::{Running, stop_signal};
+use crate::compose::Running;
 use crate::config::Settings;
-use anyhow::Context;
+use crate::interrupts::Signals;
 use clap::Args;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -28,7 +28,8 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     crate::logging::init("info");
     let settings = Settings::from_env(args.data_dir, args.host, args.port)?;
-    let running = Running::start(settings).await?;
+    let mut signals = Signals::listen()?;
+    let running = signals.start(Running::start(settings)).await?;
     say!("WAREST {} listens on {}", env!("CARGO_PKG_VERSION"), running.url());
     if let Some(key) = &running.made_key {
         say!("Administrator's API key, shown this once: {key}");
@@ -41,10 +42,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         );
     }
     let codes = tokio::spawn(show_codes(running.engine.live()));
-    stop_signal().await?;
-    say!("stopping…");
+    signals.next().await;
     codes.abort();
-    running.shutdown().await.context("shutting down")
+    signals.stop(running).await
 }
 
 /// Draws every pairing code as it comes.

@@ -1,6 +1,6 @@
 //! `warest simnet`: the simulated network alone.
 
-use crate::compose::stop_signal;
+use crate::interrupts::Signals;
 use clap::Args;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -21,9 +21,10 @@ pub struct SimnetArgs {
 pub async fn run(args: SimnetArgs) -> anyhow::Result<()> {
     crate::logging::init("info");
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port);
+    let mut signals = Signals::listen()?;
     let simnet = Simnet::start(SimnetConfig { listen, state: args.state }).await?;
     say!("simnet listens on http://{}", simnet.addr());
-    stop_signal().await?;
+    signals.next().await;
     simnet.shutdown().await?;
     Ok(())
 }

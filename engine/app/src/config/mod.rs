@@ -16,9 +16,13 @@ use warest_pipeline::EngineConfig;
 use warest_pipeline::send::SendConfig;
 use warest_store::cache::local::LocalOptions;
 
+mod keep;
+
 /// Everything that decides how one engine process works.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// How long a stop may take.
+    pub shutdown_deadline: Duration,
     /// Where state is kept.
     pub data_dir: PathBuf,
     /// Address to listen on.
@@ -53,6 +57,8 @@ impl Settings {
     pub fn from_env(data_dir: PathBuf, host: String, port: u16) -> anyhow::Result<Self> {
         let send = SendConfig::default();
         let engine = EngineConfig {
+            connect_concurrency: keep::connect_concurrency()?,
+            retention: keep::retention()?,
             country_code: country_code()?,
             send: SendConfig {
                 max_queued: var("WAREST_QUEUE_MAX_SIZE")?.filter(|size| *size > 0).unwrap_or(send.max_queued),
@@ -70,6 +76,7 @@ impl Settings {
             default_webhook: webhooks::default()?,
         };
         Ok(Self {
+            shutdown_deadline: keep::shutdown_deadline()?,
             data_dir,
             host,
             port,

@@ -130,8 +130,9 @@ impl Deliverer {
 
     /// Starts the schedulers of every target that something is owed to.
     pub async fn resume(self: &Arc<Self>) -> Result<(), StoreError> {
-        for target in self.store.owed_targets().await? {
-            self.wake(&target);
+        for (index, target) in self.store.owed_targets().await?.iter().enumerate() {
+            crate::engine::stagger(index).await;
+            self.wake(target);
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 //!
 //! Made in two steps, since links need an intake and the send stage needs
 //! links: [`Prepared::new`] builds the stages up to the intake, and
-//! [`Prepared::start`] adds the links and resumes what was left undone. A file
-//! for each thing that can be asked of it.
+//! [`Prepared::build`] adds the links; [`Engine::resume`] then goes on with what
+//! was left undone. A file for each thing that can be asked of it.
 
 mod actions;
 mod default_target;
@@ -12,6 +12,7 @@ mod flows;
 mod guards;
 mod plugins;
 mod sessions;
+mod start_stop;
 mod targets;
 mod webhooks;
 
@@ -19,6 +20,7 @@ pub use default_target::DefaultWebhook;
 pub use deliveries::REPLAYED_AT_ONCE;
 pub use flows::FlowDraft;
 pub use sessions::NewSession;
+pub(crate) use start_stop::stagger;
 pub use targets::{Rotated, TargetChange, TargetDraft, TestResult};
 pub use webhooks::PreflightResult;
 
@@ -31,6 +33,7 @@ use crate::egress::{Egress, EgressPolicy};
 use crate::error::EngineError;
 use crate::follow::{Begin, Follower, Tail};
 use crate::intake::EventIntake;
+use crate::keep::{Keeper, RetentionConfig};
 use crate::run::Runner;
 use crate::send::guards::Guards;
 use crate::send::guards::policy::Policy;
@@ -55,6 +58,10 @@ const LIVE_BUFFER: usize = 1_024;
 /// How the engine works.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
+    /// Sessions that connect at once.
+    pub connect_concurrency: usize,
+    /// What is kept for how long.
+    pub retention: RetentionConfig,
     /// Digits that stand in for a leading `0` of phone numbers.
     pub country_code: String,
     /// The send queues.
@@ -76,6 +83,8 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            connect_concurrency: 16,
+            retention: RetentionConfig::default(),
             country_code: "62".to_owned(),
             send: SendConfig::default(),
             guards: Policy::default(),
@@ -189,9 +198,10 @@ impl Prepared {
         self.intake.clone()
     }
 
-    /// Adds the links, resumes what an earlier process left undone, and connects
-    /// every session that was on.
-    pub async fn start(self, links: Arc<dyn Links>) -> Result<Arc<Engine>, EngineError> {
+    /// Adds the links. The engine takes work from here on; what an earlier process
+    /// left undone waits for [`Engine::resume`].
+    pub fn build(self, links: Arc<dyn Links>) -> Arc<Engine> {
+        let keeper = Keeper::new(self.store.clone(), self.clock.clone(), self.config.retention.clone());
         let sender = Arc::new(Sender {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -204,19 +214,18 @@ impl Prepared {
             stop: self.stop.clone(),
             waiting: std::sync::Mutex::default(),
         });
-        self.dispatcher.resume().await?;
-        self.deliverer.resume().await?;
-        self.tasks.spawn(self.runner.clone().keep_time(self.stop.clone()));
         let live = self.intake.live.clone();
         let tail = Tail::new(self.store.clone(), live, self.tasks.clone(), self.stop.clone());
         let engine = Arc::new(Engine {
             tail,
             config: self.config,
+            keeper: Arc::new(keeper),
             store: self.store,
             cache: self.cache,
             clock: self.clock,
             directory: self.directory,
             runner: self.runner,
+            dispatcher: self.dispatcher,
             deliverer: self.deliverer,
             intake: self.intake,
             guards: self.guards,
@@ -226,8 +235,8 @@ impl Prepared {
             stop: self.stop,
             changing_targets: tokio::sync::Mutex::default(),
         });
-        engine.restore_sessions().await;
-        Ok(engine)
+        tracing::debug!(sessions = engine.directory.sessions().len(), "the engine is there");
+        engine
     }
 }
 
@@ -240,10 +249,12 @@ pub struct Engine {
     clock: SharedClock,
     directory: Arc<Directory>,
     runner: Runner,
+    dispatcher: Arc<Dispatcher>,
     deliverer: Arc<Deliverer>,
     intake: Arc<EventIntake>,
     guards: Arc<Guards>,
     sender: Arc<Sender>,
+    keeper: Arc<Keeper>,
     links: Arc<dyn Links>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -272,6 +283,11 @@ impl Engine {
         &self.clock
     }
 
+    /// What is stored, and what retention does about it.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// Events as they are appended, for those who watch live. A watcher that
     /// lags loses some and is told so; the log has them all.
     pub fn live(&self) -> broadcast::Receiver<Arc<Event>> {
@@ -286,18 +302,5 @@ impl Engine {
     /// Cancelled when the engine stops.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stop
-    }
-
-    /// Stops taking new work, lets what is under way end within `deadline`, and
-    /// closes the links. What is left is resumed by the next start.
-    pub async fn shutdown(&self, deadline: Duration) {
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {
-            tracing::warn!("work was still under way at the deadline; the next start resumes it");
-        }
-        if tokio::time::timeout(deadline, self.links.shutdown()).await.is_err() {
-            tracing::warn!("the links did not close in time");
-        }
     }
 }

@@ -3,7 +3,6 @@
 use super::Engine;
 use crate::directory::SessionEntry;
 use crate::error::EngineError;
-use std::sync::Arc;
 use std::time::Duration;
 use warest_link::{Intake, LinkStatus};
 use warest_model::event::{EventKind, Observation};
@@ -45,7 +44,11 @@ impl Engine {
     pub fn status(&self, entry: &SessionEntry) -> LinkStatus {
         match self.links.status(&entry.session.id) {
             Some(status) => status.borrow().clone(),
-            None => LinkStatus { state: SessionState::LoggedOut, qr: None, me: entry.session.me.clone() },
+            None => {
+                // One that is on is about to be connected: a start takes them in turn.
+                let state = if entry.session.enabled { SessionState::Connecting } else { SessionState::LoggedOut };
+                LinkStatus { state, qr: None, me: entry.session.me.clone() }
+            }
         }
     }
 
@@ -130,16 +133,7 @@ impl Engine {
         self.directory.reload_targets().await
     }
 
-    /// Connects every session that was on.
-    pub(super) async fn restore_sessions(self: &Arc<Self>) {
-        for entry in self.directory.sessions().into_iter().filter(|entry| entry.session.enabled) {
-            if let Err(error) = self.connect(&entry.session.id).await {
-                tracing::error!(session = %entry.session.id, %error, "a session could not be restored");
-            }
-        }
-    }
-
-    async fn connect(&self, id: &SessionId) -> Result<(), EngineError> {
+    pub(super) async fn connect(&self, id: &SessionId) -> Result<(), EngineError> {
         self.sender.start(id);
         self.links.start(id).await.map_err(EngineError::Link)
     }

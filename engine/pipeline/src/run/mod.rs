@@ -28,6 +28,9 @@ use warest_store::{JobEnd, NewRun, Progress, RunRecord, Store, StoreError};
 const STALE_RETRIES: usize = 32;
 /// Waiting runs looked at, and woken, at once.
 const WAKE_BATCH: u32 = 256;
+/// Pause after a full batch, so that a pile of them, such as a long stop leaves,
+/// does not fire at once.
+const WAKE_PAUSE: Duration = Duration::from_millis(100);
 /// Longest sleep between looks at the due runs: a clock may be set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -183,13 +186,14 @@ impl Runner {
     pub async fn keep_time(self, stop: CancellationToken) {
         let mut waits = Waits::default();
         loop {
-            let pause = match self.wake_due(&mut waits).await {
-                Ok(pause) => pause,
-                Err(error) => {
-                    tracing::warn!(%error, "due runs could not be woken; trying again");
-                    Duration::from_millis(500)
-                }
+            let woken = tokio::select! {
+                () = stop.cancelled() => return,
+                woken = self.wake_due(&mut waits) => woken,
             };
+            let pause = woken.unwrap_or_else(|error| {
+                tracing::warn!(%error, "due runs could not be woken; trying again");
+                Duration::from_millis(500)
+            });
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.timer.notified() => {}
@@ -207,6 +211,9 @@ impl Runner {
                 return Ok(pause.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP));
             }
             futures::future::try_join_all(over.iter().map(|(run, due)| self.wake_run(run, *due))).await?;
+            if over.len() >= WAKE_BATCH as usize {
+                tokio::time::sleep(WAKE_PAUSE).await;
+            }
         }
     }
 

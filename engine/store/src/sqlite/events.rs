@@ -178,9 +178,10 @@ pub(super) async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewE
     let NewEvent { event, dedup, owed, consent } = new;
     let (session, chat) = (event.session.as_str(), chat_text(event.chat.as_ref()));
     if let Some(key) = dedup {
-        let first = sqlx::query("INSERT OR IGNORE INTO event_dedup (session, key) VALUES (?, ?)")
+        let first = sqlx::query("INSERT OR IGNORE INTO event_dedup (session, key, seen_ms) VALUES (?, ?, ?)")
             .bind(session)
             .bind(key)
+            .bind(event.ts_ms)
             .execute(&mut *db)
             .await?;
         if first.rows_affected() == 0 {

@@ -10,7 +10,9 @@ mod log;
 mod outbox;
 mod queue;
 mod reactors;
+pub mod recovery;
 mod registry;
+mod retention;
 mod runs;
 mod targets;
 mod writer;
@@ -68,6 +70,7 @@ struct Inner {
     writer: Writer,
     readers: SqlitePool,
     cipher: Cipher,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -111,7 +114,7 @@ impl SqliteStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await?;
         let writer = Writer::start(connection, options.batch.max(1), options.waiting.max(1));
-        Ok(Self { inner: Arc::new(Inner { writer, readers, cipher }) })
+        Ok(Self { inner: Arc::new(Inner { writer, readers, cipher, path: options.path }) })
     }
 
     /// Finishes what was asked before, writes the log back into the file and
@@ -148,6 +151,11 @@ impl SqliteStore {
         &self.inner.readers
     }
 
+    /// The database file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
     /// What secrets are sealed with.
     pub(crate) fn cipher(&self) -> &Cipher {
         &self.inner.cipher
@@ -162,17 +170,22 @@ impl std::fmt::Debug for SqliteStore {
 
 /// Refuses a master key that does not open what the right one sealed.
 async fn check_key(connection: &mut SqliteConnection, cipher: &Cipher) -> Result<()> {
+    if !open_canary(connection, cipher).await? {
+        sqlx::query("INSERT INTO meta (key, value) VALUES ('canary', ?)")
+            .bind(cipher.seal(CANARY, b"warest")?)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Opens what the first start sealed; false if there has been none.
+async fn open_canary(connection: &mut SqliteConnection, cipher: &Cipher) -> Result<bool> {
     let sealed: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT value FROM meta WHERE key = 'canary'").fetch_optional(&mut *connection).await?;
+        sqlx::query_scalar("SELECT value FROM meta WHERE key = 'canary'").fetch_optional(connection).await?;
     match sealed {
-        Some(sealed) => cipher.open(CANARY, &sealed).map(drop),
-        None => {
-            sqlx::query("INSERT INTO meta (key, value) VALUES ('canary', ?)")
-                .bind(cipher.seal(CANARY, b"warest")?)
-                .execute(connection)
-                .await?;
-            Ok(())
-        }
+        Some(sealed) => cipher.open(CANARY, &sealed).map(|_| true),
+        None => Ok(false),
     }
 }
 

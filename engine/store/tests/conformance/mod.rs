@@ -8,6 +8,7 @@ pub mod outbox;
 pub mod queue;
 pub mod reactors;
 pub mod registry;
+pub mod retention;
 pub mod runs;
 pub mod targets;
 
@@ -42,6 +43,9 @@ macro_rules! conformance {
         $crate::cases! { $open;
             registry: users_are_found_by_key_and_name, sessions_are_listed_by_owner, names_are_taken_once,
                 a_removed_session_leaves_nothing_to_do, a_reused_name_shows_nothing_of_its_past;
+            retention: what_is_owed_outlives_every_limit, a_run_outlives_the_delivery_it_answered,
+                the_newest_rows_are_kept, a_sweep_goes_in_small_pieces, jobs_and_deliveries_go_once_they_ended,
+                redeliveries_are_recognised_until_their_keys_are_too_old, what_there_is_is_measured;
             events: a_redelivery_appends_nothing, a_batch_is_appended_whole_or_not_at_all,
                 dispatches_keep_lanes_in_order, a_dispatch_is_decided_once, a_cause_has_one_run,
                 state_is_kept_per_chat, events_are_filtered_and_paged, owed_reactors_are_all_named,
