@@ -3,6 +3,7 @@
 //! after kills at random moments.
 
 use serde_json::Value;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -22,12 +23,15 @@ async fn check_sound(folder: &Path, when: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_leave_nothing_to_find() {
-    let folder = tempfile::tempdir().unwrap();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("data");
+    // Nobody else enters: the doctor would remark on it.
+    std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
     let network = Arc::new(Network::start().unwrap());
     for phone in CUSTOMERS {
         network.phone(phone).await.unwrap();
     }
-    let mut engine = Engine::start(&network, folder.path(), &EngineOptions::default()).unwrap();
+    let mut engine = Engine::start(&network, &folder, &EngineOptions::default()).unwrap();
     engine.pair(&network, "shop", BOT).await.unwrap();
     engine.flow(r#"reply("re " + event.data.text); delay(50); reply("again");"#).await.unwrap();
     let component = include_bytes!("../../plugins/echo/echo.wasm").to_vec();
@@ -45,11 +49,11 @@ async fn kills_leave_nothing_to_find() {
     for _ in 0..5 {
         // The moment of the kill is the random part of this test.
         tokio::time::sleep(Duration::from_millis(rand::random_range(100..600))).await;
-        check_sound(folder.path(), "at work").await;
+        check_sound(&folder, "at work").await;
         engine.kill().unwrap();
-        check_sound(folder.path(), "killed").await;
-        engine = Engine::start(&network, folder.path(), &EngineOptions::default()).unwrap();
+        check_sound(&folder, "killed").await;
+        engine = Engine::start(&network, &folder, &EngineOptions::default()).unwrap();
     }
     writing.await.unwrap();
-    check_sound(folder.path(), "after all").await;
+    check_sound(&folder, "after all").await;
 }
