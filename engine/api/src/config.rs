@@ -21,6 +21,8 @@ pub struct ApiConfig {
     pub streams: StreamLimits,
     /// Largest body of a request, in bytes.
     pub body_bytes: usize,
+    /// Largest body of a bulk, in bytes.
+    pub bulk_bytes: usize,
     /// Largest plugin file, in bytes.
     pub plugin_bytes: usize,
     /// Longest wait of `session/create` for a QR code.
@@ -40,6 +42,7 @@ impl Default for ApiConfig {
             rate_limit: None,
             streams: StreamLimits::default(),
             body_bytes: 1 << 20,
+            bulk_bytes: 8 << 20,
             plugin_bytes: PLUGIN_BYTES,
             qr_wait: Duration::from_millis(2_500),
             send_wait: Duration::from_secs(10),

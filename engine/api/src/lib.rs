@@ -18,6 +18,7 @@ pub mod connection;
 pub mod envelope;
 mod error;
 mod extract;
+mod idempotency;
 mod routes;
 mod sending;
 mod server;

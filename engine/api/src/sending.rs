@@ -1,5 +1,6 @@
 //! What the send operations share: a job for each recipient, a bounded wait for
-//! their ends, and one answer for all of them.
+//! their ends, and one answer for all of them. What is scheduled is not waited
+//! for.
 
 use crate::codes::{self, Code};
 use crate::envelope::Reply;
@@ -9,8 +10,9 @@ use crate::throttle::{Budget, seconds_until};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use warest_model::birth::Births;
 use warest_model::clock::Millis;
-use warest_model::fault::Fault;
+use warest_model::fault::{Fault, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::Effect;
@@ -21,7 +23,9 @@ use warest_store::JobEnd;
 /// The sends of one request.
 pub struct Batch<'a> {
     entry: &'a SessionEntry,
+    births: &'a Births,
     quoted: Option<&'a str>,
+    at_ms: Option<Millis>,
     sends: Vec<Send>,
     /// When the last of those that a guard refused may be tried again.
     again_ms: Option<Millis>,
@@ -38,22 +42,39 @@ enum SendState {
     Waiting(oneshot::Receiver<JobEnd>),
     /// With what it waits for, and until when, if that is known.
     Queued(Option<(Millis, Fault)>),
+    Scheduled,
     Sent(Millis),
+    Wedged(Fault),
     Failed(Fault),
 }
 
+impl SendState {
+    /// Why it is not on its way.
+    fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Wedged(fault) | Self::Failed(fault) => Some(fault),
+            Self::Waiting(_) | Self::Queued(_) | Self::Scheduled | Self::Sent(_) => None,
+        }
+    }
+}
+
 impl<'a> Batch<'a> {
-    /// No sends yet. `quoted` is the id of the message that they answer.
-    pub fn new(entry: &'a SessionEntry, quoted: Option<&'a str>) -> Self {
-        Self { entry, quoted, sends: Vec::new(), again_ms: None }
+    /// No sends yet. `quoted` is the id of the message that they answer; `at_ms`
+    /// is when they are sent, if not now.
+    pub fn new(entry: &'a SessionEntry, births: &'a Births, quoted: Option<&'a str>, at_ms: Option<Millis>) -> Self {
+        Self { entry, births, quoted, at_ms, sends: Vec::new(), again_ms: None }
     }
 
     /// Queues an effect for the recipient written as `to`. Refused only if it is
     /// the first: what is queued already is not taken back. One that a guard
     /// refuses has failed; the others go on.
     pub async fn queue(&mut self, state: &ApiState, to: String, jid: Jid, effect: Effect) -> Result<(), ApiError> {
-        let later = match state.engine.outlook(self.entry, &effect).await? {
+        // What is scheduled meets the guards when it falls due.
+        let scheduled = self.at_ms.is_some_and(|at_ms| at_ms > state.now_ms());
+        let outlook = if scheduled { Outlook::Clear } else { state.engine.outlook(self.entry, &effect).await? };
+        let later = match outlook {
             Outlook::Refused { fault, until_ms } => {
+                self.births.skip();
                 self.again_ms = self.again_ms.max(until_ms);
                 self.sends.push(Send { to, jid, job: None, state: SendState::Failed(fault) });
                 return Ok(());
@@ -62,7 +83,8 @@ impl<'a> Batch<'a> {
             Outlook::Later(hold) => Some(hold).filter(|hold| hold.until_ms > state.now_ms() + wait_ms(state)),
             Outlook::Clear => None,
         };
-        let (job, state) = match state.engine.send(self.entry, effect).await {
+        let (job, state) = match state.engine.send(self.entry, self.births, effect, self.at_ms).await {
+            Ok((job, _)) if job.state == JobState::Scheduled => (Some(job), SendState::Scheduled),
             Ok((job, end)) => (
                 Some(job),
                 match later {
@@ -106,14 +128,12 @@ impl<'a> Batch<'a> {
     fn outcome(&self, sent: &str) -> (Code, String) {
         let all = self.sends.len();
         let count = |fits: fn(&SendState) -> bool| self.sends.iter().filter(|send| fits(&send.state)).count();
-        let failed = count(|state| matches!(state, SendState::Failed(_)));
+        let failed = count(|state| state.fault().is_some());
         let out = count(|state| matches!(state, SendState::Sent(_)));
-        let why = self.sends.iter().find_map(|send| match &send.state {
-            SendState::Failed(fault) => Some(fault),
-            _ => None,
-        });
-        match why {
+        let later = count(|state| matches!(state, SendState::Scheduled));
+        match self.sends.iter().find_map(|send| send.state.fault()) {
             None if out == all => (codes::SUCCESS, sent.to_owned()),
+            None if later == all => (codes::SCHEDULED, "Scheduled".to_owned()),
             None => (codes::SEND_QUEUED, self.waits_for()),
             Some(fault) if failed == all => (code_of(fault), fault.message.clone()),
             Some(_) => (codes::PARTIAL_SUCCESS, format!("{failed} of {all} recipients failed")),
@@ -137,12 +157,14 @@ impl Send {
     async fn settle(&mut self, state: &ApiState, deadline: Instant) {
         let SendState::Waiting(end) = &mut self.state else { return };
         self.state = match timeout_at(deadline, end).await {
-            Ok(Ok(end)) => match (end.state, end.fault) {
-                (JobState::Failed, fault) => {
-                    SendState::Failed(fault.unwrap_or_else(|| Fault::fail("send_failed", "the message was not sent")))
+            Ok(Ok(end)) => {
+                let why = || end.fault.unwrap_or_else(|| Fault::fail("send_failed", "the message was not sent"));
+                match end.state {
+                    JobState::Sent => SendState::Sent(end.ended_ms),
+                    JobState::Wedged => SendState::Wedged(why()),
+                    _ => SendState::Failed(why()),
                 }
-                (_, _) => SendState::Sent(end.ended_ms),
-            },
+            }
             Ok(Err(_)) | Err(_) => SendState::Queued(self.held(state).await),
         };
     }
@@ -155,25 +177,29 @@ impl Send {
 
     fn result(&self, phone: &str, kind: &str, quoted: Option<&str>, now_ms: Millis) -> Value {
         let mut due_ms = None;
-        let (status, at_ms, fault) = match &self.state {
-            SendState::Sent(at_ms) => (format!("{kind} success"), *at_ms, None),
-            SendState::Failed(fault) => (format!("{kind} failed"), now_ms, Some(fault)),
+        let mut error = self.state.fault();
+        let (status, at_ms) = match &self.state {
+            SendState::Sent(at_ms) => ("success", *at_ms),
+            SendState::Failed(_) => ("failed", now_ms),
+            SendState::Wedged(_) => ("wedged", now_ms),
+            SendState::Scheduled => ("scheduled", self.job.as_ref().map_or(now_ms, |job| job.due_ms)),
             SendState::Queued(held) => {
                 due_ms = held.as_ref().map(|(due_ms, _)| *due_ms);
-                (format!("{kind} queued"), now_ms, held.as_ref().map(|(_, why)| why))
+                error = held.as_ref().map(|(_, why)| why);
+                ("queued", now_ms)
             }
-            SendState::Waiting(_) => (format!("{kind} queued"), now_ms, None),
+            SendState::Waiting(_) => ("queued", now_ms),
         };
         json!({
             "phone": phone,
             "to": self.to,
             "toJid": self.jid,
             "messageId": self.job.as_ref().map_or("", |job| &job.message_id),
-            "status": status,
+            "status": format!("{kind} {status}"),
             "timestamp": at_ms / 1_000,
             "jobId": self.job.as_ref().map(|job| &job.id),
             "dueAt": due_ms,
-            "error": fault.map(crate::view::fault_json),
+            "error": error.map(crate::view::fault_json),
             "advancedInfo": { "isForwarded": false, "quotedMessageId": quoted },
         })
     }
@@ -193,7 +219,7 @@ fn code_of(fault: &Fault) -> Code {
         "guard_quota" => codes::QUOTA_EXCEEDED,
         code if code.starts_with("guard_") => codes::SEND_THROTTLED,
         "text_too_long" => codes::MESSAGE_TOO_LONG,
-        "overlimit" | "reach_out_locked" => codes::SEND_THROTTLED,
+        OVERLIMIT | REACH_OUT_LOCKED => codes::SEND_THROTTLED,
         "logged_out" => codes::SESSION_NOT_LOGGED_IN,
         "session_deleted" => codes::SESSION_NOT_FOUND,
         _ => codes::SEND_FAILED,

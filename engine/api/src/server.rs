@@ -63,7 +63,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(ExposeHeaders::list([
             VERSION,
@@ -72,6 +72,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("x-warest-label"),
             HeaderName::from_static("x-request-id"),
             HeaderName::from_static("retry-after"),
+            HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("x-ratelimit-limit"),
             HeaderName::from_static("x-ratelimit-remaining"),
             HeaderName::from_static("x-ratelimit-reset"),

@@ -2,6 +2,7 @@
 
 use crate::auth::KeyCache;
 use crate::config::ApiConfig;
+use crate::idempotency::Running;
 use crate::stream::Seats;
 use std::sync::Arc;
 use warest_model::clock::Millis;
@@ -16,6 +17,7 @@ pub struct ApiState {
     pub config: Arc<ApiConfig>,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) seats: Seats,
+    pub(crate) running: Running,
     pub(crate) started_ms: Millis,
 }
 
@@ -25,7 +27,7 @@ impl ApiState {
         let started_ms = engine.clock().now_ms();
         let keys = Arc::new(KeyCache::new(config.key_ttl));
         let seats = Seats::new(&config.streams);
-        Self { engine, config: Arc::new(config), keys, seats, started_ms }
+        Self { engine, config: Arc::new(config), keys, seats, running: Running::default(), started_ms }
     }
 
     /// Waits until every stream has ended; they do so when the engine stops.

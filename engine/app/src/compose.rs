@@ -65,6 +65,7 @@ impl Running {
             proxy: settings.proxy,
             // WhatsApp tells a real account its name; the simulated network has no profile to tell.
             push_name: cfg!(feature = "sandbox").then(|| "WAREST".to_owned()),
+            send_timeout: settings.send_timeout.unwrap_or(LinkConfig::default().send_timeout),
             ..LinkConfig::default()
         };
         let keys = Arc::new(StoredKeys(store.clone()));

@@ -13,7 +13,7 @@ use std::process::Command;
 use warest_model::event::{Event, EventKind};
 use warest_model::id::{EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
 use warest_model::jid::Jid;
-use warest_model::job::{JobState, SendJob};
+use warest_model::job::SendJob;
 use warest_model::plan::{Effect, Path as StepPath, Plan};
 use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
 use warest_model::run::{Run, RunCause, RunState, Step, StepState};
@@ -36,25 +36,16 @@ where
 }
 
 fn job(name: &str, step: Option<&RunId>) -> SendJob {
+    let effect = Effect::Text {
+        to: Jid::parse("628111", "62").unwrap(),
+        text: "hi".to_owned(),
+        mentions: Vec::new(),
+        quoted: None,
+    };
     SendJob {
-        id: id::<JobId>(&format!("job_{name:0>26}")),
-        seq: 0,
-        session: id("shop"),
         chat: None,
-        effect: Effect::Text {
-            to: Jid::parse("628111", "62").unwrap(),
-            text: "hi".to_owned(),
-            mentions: Vec::new(),
-            quoted: None,
-        },
-        message_id: "3EB0AA".to_owned(),
         step: step.map(|run| (run.clone(), StepPath::from_text("0"))),
-        state: JobState::Queued,
-        attempts: 0,
-        due_ms: NOW,
-        fault: None,
-        created_ms: NOW,
-        ended_ms: None,
+        ..SendJob::new(id::<JobId>(&format!("job_{name:0>26}")), id("shop"), effect, NOW)
     }
 }
 

@@ -32,6 +32,7 @@ use warest_model::clock::Millis;
 use warest_model::event::Observation;
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
+use warest_model::job::Receipt;
 use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 pub use whatsapp_rust::store::traits::Backend;
@@ -42,6 +43,8 @@ pub trait Intake: Send + Sync + 'static {
     /// Makes the observations of one session durable, all or nothing, in order.
     /// What was recorded before (by its dedup key) is recognised and skipped.
     async fn record(&self, session: &SessionId, observations: Vec<Observation>) -> Result<(), Fault>;
+    /// Notes what recipients' devices said of messages of this session.
+    async fn receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault>;
     /// A session was paired as `me`, or is no longer paired.
     async fn paired(&self, session: &SessionId, me: Option<&str>) -> Result<(), Fault>;
 }

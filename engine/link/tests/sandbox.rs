@@ -9,6 +9,7 @@ use support::{ANI, BOT, World, jid, text};
 use warest_link::Links as _;
 use warest_model::event::EventKind;
 use warest_model::fault::FaultKind;
+use warest_model::job::ReceiptKind;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
 use warest_model::session::SessionState;
 use warest_simnet::{Direction, Fault, FaultKind as Trouble};
@@ -107,13 +108,7 @@ async fn what_could_not_be_recorded_is_delivered_again() {
 async fn a_cut_connection_is_made_again_and_misses_nothing() {
     let world = World::new().await;
     let session = world.paired().await;
-    let cut = Fault {
-        kind: Trouble::Disconnect,
-        phone: Some(BOT.into()),
-        count: 1,
-        ms: None,
-        direction: Some(Direction::In),
-    };
+    let cut = Fault { direction: Some(Direction::In), ..Fault::new(Trouble::Disconnect, BOT, 1) };
     world.net.add_fault(cut).await.unwrap();
     world.net.send_text(ANI, BOT, "while away", None).await.unwrap();
     world.intake.until("the message", |one| one.data["text"] == "while away").await;
@@ -131,13 +126,43 @@ async fn an_unacknowledged_send_is_unknown_and_its_repeat_is_shown_once() {
         World::with(|config| warest_link::LinkConfig { send_timeout: std::time::Duration::from_secs(2), ..config })
             .await;
     let session = world.paired().await;
-    let drop =
-        Fault { kind: Trouble::Drop, phone: Some(BOT.into()), count: 1, ms: None, direction: Some(Direction::Out) };
+    let drop = Fault { direction: Some(Direction::Out), ..Fault::new(Trouble::Drop, BOT, 1) };
     world.net.add_fault(drop).await.unwrap();
     let fault = world.link.send(&session, &text(ANI, "x"), "3EB0000000000000C1").await.unwrap_err();
     assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Unknown, "ack_timeout"));
     world.link.send(&session, &text(ANI, "x"), "3EB0000000000000C1").await.unwrap();
     assert_eq!(world.shown(ANI, "x").await, ("3EB0000000000000C1".into(), 0));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_has_its_kind_and_a_repeat_goes_out() {
+    let world = World::new().await;
+    let session = world.paired().await;
+    for (code, expected) in [
+        (429, (FaultKind::Retry, "overlimit")),
+        (463, (FaultKind::Retry, "reach_out_locked")),
+        (503, (FaultKind::Retry, "server_unavailable")),
+        (403, (FaultKind::Fail, "send_forbidden")),
+    ] {
+        let nack = Fault { code: Some(code), to: Some(ANI.into()), ..Fault::new(Trouble::Nack, BOT, 1) };
+        world.net.add_fault(nack).await.unwrap();
+        let fault = world.link.send(&session, &text(ANI, "x"), "3EB0000000000000F1").await.unwrap_err();
+        assert_eq!((fault.kind, fault.code.as_str()), expected);
+    }
+    world.link.send(&session, &text(ANI, "x"), "3EB0000000000000F1").await.unwrap();
+    assert_eq!(world.shown(ANI, "x").await, ("3EB0000000000000F1".into(), 0));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_recipients_phone_says_of_a_message_is_heard() {
+    let world = World::new().await;
+    let session = world.paired().await;
+    world.link.send(&session, &text(ANI, "x"), "3EB0000000000000F2").await.unwrap();
+    world.heard("3EB0000000000000F2", ReceiptKind::Delivered).await;
+    world.net.mark_read(ANI, BOT, &["3EB0000000000000F2".to_owned()]).await.unwrap();
+    world.heard("3EB0000000000000F2", ReceiptKind::Read).await;
     world.link.shutdown().await;
 }
 

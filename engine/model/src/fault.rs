@@ -3,6 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The code of a send that never left, for want of a connection.
+pub const NOT_CONNECTED: &str = "not_connected";
+/// The code of WhatsApp's limit on the rate of an account (429).
+pub const OVERLIMIT: &str = "overlimit";
+/// The code of WhatsApp's lock on writing to people who never wrote (463).
+pub const REACH_OUT_LOCKED: &str = "reach_out_locked";
+/// The code of a job that a person cancelled.
+pub const CANCELLED: &str = "cancelled";
+
 /// What may be done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -13,6 +13,13 @@ pub struct IdError {
     shape: &'static str,
 }
 
+/// An identifier that can be made from a moment and 80 bits.
+pub trait Born {
+    /// The identifier of what was born at `at_ms`; only the low 80 bits of
+    /// `random` count.
+    fn born(at_ms: i64, random: u128) -> Self;
+}
+
 macro_rules! ulid_ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
@@ -23,14 +30,18 @@ macro_rules! ulid_ids {
         impl $name {
             /// A new identifier for something that happened at `now_ms`.
             pub fn new(now_ms: i64) -> Self {
-                let random: u128 = rand::random();
-                let ulid = ulid::Ulid::from_parts(now_ms.max(0) as u64, random);
-                Self(format!(concat!($prefix, "{}"), ulid))
+                Self::born(now_ms, rand::random())
             }
 
             /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Born for $name {
+            fn born(at_ms: i64, random: u128) -> Self {
+                Self(format!(concat!($prefix, "{}"), ulid::Ulid::from_parts(at_ms.max(0) as u64, random)))
             }
         }
 
@@ -78,6 +89,8 @@ ulid_ids! {
     DeliveryId = "dlv_";
     /// One outgoing stanza in a session's queue.
     JobId = "job_";
+    /// One bulk of messages.
+    BulkId = "blk_";
     /// One user (tenant).
     UserId = "usr_";
 }

@@ -3,10 +3,11 @@
 //! Nothing here does I/O: these are the facts ([`event`]), the intentions
 //! ([`action`], [`plan`]), their execution records ([`run`], [`job`],
 //! [`delivery`]), the registry ([`session`], [`user`], [`reactor`],
-//! [`target`]) and the small vocabulary they share ([`id`], [`jid`], [`fault`],
-//! [`clock`], [`limits`]).
+//! [`target`]) and the small vocabulary they share ([`id`], [`birth`], [`jid`],
+//! [`fault`], [`clock`], [`limits`]).
 
 pub mod action;
+pub mod birth;
 pub mod clock;
 pub mod delivery;
 pub mod event;

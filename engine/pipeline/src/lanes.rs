@@ -12,12 +12,13 @@
 //!
 //! So one slow lane costs the others nothing, and a restart is cursor zero. The
 //! store commits rows in the order of their positions, which is what lets the
-//! cursor only move forward.
+//! cursor only move forward. Lanes whose head is not urgent let the others go
+//! first.
 
 use crate::deadlines::Deadlines;
 use async_trait::async_trait;
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
@@ -49,6 +50,10 @@ pub trait Row: Send + 'static {
     fn written_ms(&self) -> Millis {
         Millis::MIN
     }
+    /// Whether it goes before those of other lanes that are not.
+    fn urgent(&self) -> bool {
+        true
+    }
 }
 
 /// What became of a row.
@@ -75,6 +80,7 @@ pub trait Work: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Lanes {
     wake: Arc<Notify>,
+    nudged: Arc<Mutex<HashSet<(String, i64)>>>,
     stop: CancellationToken,
     ended: CancellationToken,
 }
@@ -82,6 +88,13 @@ pub struct Lanes {
 impl Lanes {
     /// Says that rows may have been added.
     pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Says that a row was changed from outside: if its lane waits for it, it is
+    /// worked on at once, whatever its due time was.
+    pub fn nudge(&self, lane: String, seq: i64) {
+        self.nudged.lock().unwrap_or_else(PoisonError::into_inner).insert((lane, seq));
         self.wake.notify_one();
     }
 
@@ -112,14 +125,16 @@ pub fn spawn_after<W: Work>(
     tasks: &tokio_util::task::TaskTracker,
     stop: CancellationToken,
 ) -> Lanes {
-    let handle = Lanes { wake: Arc::new(Notify::new()), stop, ended: CancellationToken::new() };
+    let handle = Lanes { wake: Arc::default(), nudged: Arc::default(), stop, ended: CancellationToken::new() };
     let scheduler = Scheduler {
         work,
         concurrency,
         timers: Deadlines::new(clock.clone()),
         clock,
         lanes: HashMap::new(),
-        ready: VecDeque::new(),
+        nudged: handle.nudged.clone(),
+        ready: Ready::default(),
+        tickets: 0,
         held: 0,
         cursor: 0,
         more: true,
@@ -145,6 +160,25 @@ struct Lane<R> {
     spilled_after: Option<i64>,
     /// Whether a row of it is under way, waits for a timer, or is in `ready`.
     busy: bool,
+    /// The timer it waits for. Other timers of its name are of the past.
+    timer: Option<u64>,
+}
+
+/// Lanes that can be worked on.
+#[derive(Default)]
+struct Ready {
+    urgent: VecDeque<String>,
+    others: VecDeque<String>,
+}
+
+impl Ready {
+    fn push(&mut self, key: String, urgent: bool) {
+        if urgent { self.urgent.push_back(key) } else { self.others.push_back(key) }
+    }
+
+    fn pop(&mut self) -> Option<String> {
+        self.urgent.pop_front().or_else(|| self.others.pop_front())
+    }
 }
 
 struct Scheduler<W: Work> {
@@ -152,8 +186,11 @@ struct Scheduler<W: Work> {
     concurrency: usize,
     clock: SharedClock,
     lanes: HashMap<String, Lane<W::Row>>,
-    ready: VecDeque<String>,
-    timers: Deadlines<String>,
+    nudged: Arc<Mutex<HashSet<(String, i64)>>>,
+    ready: Ready,
+    timers: Deadlines<(String, u64)>,
+    /// The number of the last timer.
+    tickets: u64,
     /// Rows in `lanes`.
     held: usize,
     cursor: i64,
@@ -172,6 +209,7 @@ impl<W: Work> Scheduler<W> {
                 failed = self.feed().await.is_err();
             }
             self.fire_timers();
+            self.fire_nudges();
             self.start_ready().await;
             let hungry = self.more && self.held < WINDOW;
             // Look again at least every second: a clock may be set.
@@ -226,6 +264,7 @@ impl<W: Work> Scheduler<W> {
             rows: VecDeque::new(),
             spilled_after: None,
             busy: false,
+            timer: None,
         });
         if lane.spilled_after.is_some() {
             return;
@@ -250,21 +289,52 @@ impl<W: Work> Scheduler<W> {
         let (due, written) = (head.due_ms(), head.written_ms());
         let now = if due < written { self.clock.now_ms() } else { self.clock.now_ms().max(written) };
         if due <= now {
-            self.ready.push_back(key);
+            self.ready.push(key, head.urgent());
         } else {
-            self.timers.push(due, due - now, key);
+            self.wait(key, due, due - now);
         }
     }
 
     fn fire_timers(&mut self) {
-        while let Some(key) = self.timers.pop() {
-            self.ready.push_back(key);
+        while let Some((key, ticket)) = self.timers.pop() {
+            if self.lanes.get(&key).is_some_and(|lane| lane.timer == Some(ticket)) {
+                self.fire(key);
+            }
+        }
+    }
+
+    fn fire_nudges(&mut self) {
+        let nudged = std::mem::take(&mut *self.nudged.lock().unwrap_or_else(PoisonError::into_inner));
+        for (key, seq) in nudged {
+            let waits =
+                |lane: &Lane<W::Row>| lane.timer.is_some() && lane.rows.front().is_some_and(|row| row.seq() == seq);
+            if self.lanes.get(&key).is_some_and(waits) {
+                self.fire(key);
+            }
+        }
+    }
+
+    /// Lets a lane wait until `due`, which is `wait` from now.
+    fn wait(&mut self, key: String, due: Millis, wait: Millis) {
+        self.tickets += 1;
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.timer = Some(self.tickets);
+        }
+        self.timers.push(due, wait, (key, self.tickets));
+    }
+
+    /// Makes a lane ready that waited.
+    fn fire(&mut self, key: String) {
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.timer = None;
+            let urgent = lane.rows.front().is_none_or(Row::urgent);
+            self.ready.push(key, urgent);
         }
     }
 
     async fn start_ready(&mut self) {
         while self.running.len() < self.concurrency {
-            let Some(key) = self.ready.pop_front() else { return };
+            let Some(key) = self.ready.pop() else { return };
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             let Some(row) = lane.rows.pop_front() else {
                 // Only a lane that a panic emptied waits without a row.
@@ -308,7 +378,7 @@ impl<W: Work> Scheduler<W> {
         self.held -= lane.rows.len();
         lane.rows.clear();
         lane.spilled_after = Some(seq - 1);
-        self.timers.push(self.clock.now_ms() + PANIC_PAUSE_MS, PANIC_PAUSE_MS, key);
+        self.wait(key, self.clock.now_ms() + PANIC_PAUSE_MS, PANIC_PAUSE_MS);
     }
 
     /// Fetches what was spilled. Rows past the cursor are left to [`feed`],

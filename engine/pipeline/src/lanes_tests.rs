@@ -28,6 +28,9 @@ impl Row for Line {
     fn written_ms(&self) -> Millis {
         self.written_ms
     }
+    fn urgent(&self) -> bool {
+        !self.lane.starts_with("later")
+    }
 }
 
 /// Rows that are owed; what was worked on, in order. The lane "stuck" never ends.
@@ -188,4 +191,35 @@ async fn a_successor_begins_once_nothing_of_the_one_before_is_under_way() {
     table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
     assert_eq!(table.of_lane("a"), (1..=1_000).step_by(2).collect::<Vec<_>>());
     assert_eq!(table.of_lane("b"), (2..=1_000).step_by(2).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn lanes_that_are_not_urgent_let_the_others_go_first() {
+    let table = Arc::new(Table::default());
+    for (seq, lane) in ["later 1", "later 2", "later 3", "a", "b"].into_iter().enumerate() {
+        table.add(seq as i64 + 1, lane);
+    }
+    spawn(table.clone(), 1, Arc::new(SystemClock), &TaskTracker::new(), CancellationToken::new());
+    table.wait_for(|table| table.owed.lock().unwrap().is_empty()).await;
+    let order: Vec<_> = table.worked.lock().unwrap().iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(order, [4, 5, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_nudge_ends_the_wait_of_a_lane_and_its_timer_does_no_more() {
+    let table = Arc::new(Table::default());
+    let soon = SystemClock.now_ms() + 300;
+    table
+        .owed
+        .lock()
+        .unwrap()
+        .insert(1, Line { seq: 1, lane: "a", due_ms: SystemClock.now_ms() + 3_600_000, written_ms: 0 });
+    table.owed.lock().unwrap().insert(2, Line { seq: 2, lane: "b", due_ms: soon, written_ms: 0 });
+    let lanes = start(&table);
+    table.wait_for(|table| table.of_lane("b") == [2]).await;
+    assert!(table.of_lane("a").is_empty(), "it is not due for an hour");
+    for (lane, seq) in [("b", 2), ("of nobody", 1), ("a", 1)] {
+        lanes.nudge(lane.to_owned(), seq);
+    }
+    table.wait_for(|table| table.of_lane("a") == [1]).await;
 }

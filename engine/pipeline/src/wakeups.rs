@@ -46,6 +46,13 @@ macro_rules! partition {
 }
 
 impl Wakeups {
+    /// Says that a job of a session's lane was changed.
+    pub fn nudge_session(&self, session: &SessionId, lane: String, seq: i64) {
+        if let Some(lanes) = self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(session) {
+            lanes.nudge(lane, seq);
+        }
+    }
+
     partition!(sessions, SessionId, session, ensure_session, drop_session, "a session's send queue");
     partition!(reactors, ReactorRef, reactor, ensure_reactor, drop_reactor, "a reactor");
     partition!(targets, TargetId, target, ensure_target, drop_target, "a webhook target");

@@ -1,5 +1,5 @@
-//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, refuse, ban; each for
-//! one account or all, in one direction or both, and always for a bounded number of times.
+//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, nack, refuse, ban; each
+//! for one account or all, in one direction or both, and always for a bounded number of times.
 
 use crate::account::lock;
 use crate::error::SimnetError;
@@ -29,6 +29,8 @@ pub enum FaultKind {
     Reorder,
     /// The connection is cut instead of passing on a message stanza.
     Disconnect,
+    /// A message stanza from the companion is acknowledged with the error `code` and not passed on.
+    Nack,
     /// A login is answered with `<failure reason="503">`.
     Refuse,
     /// Live connections are cut and a login is answered with `<failure reason="403">`.
@@ -62,9 +64,20 @@ pub struct Fault {
     /// Which way; both when absent.
     #[serde(default)]
     pub direction: Option<Direction>,
+    /// The error of `nack`, 400 to 599: 463 (a lock on writing to strangers), 429 (too fast), …
+    #[serde(default)]
+    pub code: Option<u16>,
+    /// Only messages to this phone, for `nack`.
+    #[serde(default)]
+    pub to: Option<String>,
 }
 
 impl Fault {
+    /// A rule for `phone`, both ways, with nothing further said.
+    pub fn new(kind: FaultKind, phone: &str, count: u32) -> Self {
+        Self { kind, phone: Some(phone.to_owned()), count, ms: None, direction: None, code: None, to: None }
+    }
+
     /// How long the rule waits.
     pub(crate) fn wait(&self) -> Duration {
         Duration::from_millis(self.ms.unwrap_or(200))
@@ -87,6 +100,10 @@ impl Faults {
         if fault.ms.is_some_and(|ms| ms > DELAY_MS) {
             return Err(SimnetError::Invalid(format!("ms must be at most {DELAY_MS}")));
         }
+        let nack = fault.kind == FaultKind::Nack;
+        if nack != fault.code.is_some_and(|code| (400..=599).contains(&code)) {
+            return Err(SimnetError::Invalid("nack, and it alone, takes a code of 400 to 599".to_owned()));
+        }
         let mut rules = lock(&self.rules);
         if rules.len() >= RULES {
             return Err(SimnetError::Invalid(format!("{RULES} faults are in force already: DELETE /faults first")));
@@ -108,10 +125,20 @@ impl Faults {
         lock(&self.rules).clone()
     }
 
+    /// The error that a message stanza from a companion of `phone` is answered with now.
+    pub(crate) fn nack(&self, phone: &str, to: Option<&str>) -> Option<u16> {
+        self.take(|rule| {
+            rule.kind == FaultKind::Nack
+                && rule.phone.as_deref().is_none_or(|only| only == phone)
+                && rule.to.as_deref().is_none_or(|only| to == Some(only))
+        })?
+        .code
+    }
+
     /// The rule that strikes a message stanza now, using up one of its times.
     pub(crate) fn strike(&self, phone: &str, direction: Direction) -> Option<Fault> {
         self.take(|rule| {
-            !matches!(rule.kind, FaultKind::Refuse | FaultKind::Ban)
+            !matches!(rule.kind, FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban)
                 && rule.phone.as_deref().is_none_or(|only| only == phone)
                 && rule.direction.is_none_or(|only| only == direction)
         })

@@ -9,7 +9,7 @@ use wacore_binary::Jid;
 use warest_simnet::{Direction, Fault, FaultKind};
 
 fn fault(kind: FaultKind, count: u32, direction: Direction) -> Fault {
-    Fault { kind, phone: Some(ALICE.into()), count, ms: None, direction: Some(direction) }
+    Fault { direction: Some(direction), ..Fault::new(kind, ALICE, count) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,5 +88,9 @@ async fn faults_are_bounded() {
         net.add_fault(fault(FaultKind::Drop, 1, Direction::In)).await.unwrap();
     }
     assert!(net.add_fault(fault(FaultKind::Drop, 1, Direction::In)).await.is_err());
+    for (kind, code) in [(FaultKind::Nack, None), (FaultKind::Nack, Some(200)), (FaultKind::Drop, Some(429))] {
+        let refused = net.add_fault(Fault { code, ..Fault::new(kind, ALICE, 1) }).await;
+        assert_eq!(refused.err().unwrap().status(), 400, "{kind:?} {code:?}");
+    }
     assert_eq!(net.clear_faults().await, 100);
 }

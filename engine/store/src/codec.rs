@@ -11,7 +11,7 @@ use prost::Message;
 use warest_model::event::{Event, EventKind};
 use warest_model::fault::{Fault, FaultKind};
 use warest_model::jid::Jid;
-use warest_model::job::{JobState, SendJob};
+use warest_model::job::{JobState, Receipts, SendJob};
 use warest_model::plan::{Effect, MessageKey, Node, Path, Plan, PresenceState, StateWrite};
 use warest_model::run::{Run, RunCause, RunState, Step, StepState};
 use warest_proto::v1;
@@ -171,10 +171,12 @@ pub(crate) fn decode_job(bytes: &[u8]) -> Result<SendJob> {
         effect: effect_from(job.effect.ok_or_else(|| corrupt(WHAT, "it has no effect"))?)?,
         message_id: job.message_id,
         step,
+        bulk: None,
         state: JobState::Queued,
         attempts: 0,
         due_ms: 0,
         fault: None,
+        receipts: Receipts::default(),
         created_ms: job.created_ms,
         ended_ms: None,
     })

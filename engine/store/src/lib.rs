@@ -25,10 +25,11 @@ mod upkeep;
 pub use error::StoreError;
 pub use guard_book::{ChatBudget, GuardBook, Opened, Openings, OptOut, QuotaUse, Standing};
 pub use log::{LogEntry, LogPage};
-pub use query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
+pub use query::{DeliveryFilter, EventFilter, JobFilter, Page, ReplayRange, RunFilter};
 pub use traits::{
-    AttemptReport, Consent, Decision, Dispatch, EventLog, JobEnd, NewEvent, NewRun, Outbox, Progress, Reactors,
-    Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue, Store, TargetReport, Targets,
+    AttemptReport, BulkRecord, Bulks, Consent, Decision, Dispatch, EventLog, Idempotency, JobBook, JobEnd, KeyState,
+    NewEvent, NewRun, Outbox, Progress, Reactors, Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue,
+    Store, TargetReport, Targets,
 };
 pub use upkeep::{Cursor, FileSize, Horizon, Kind, Limits, MOST_COUNTED, Measure, Removed, Upkeep};
 

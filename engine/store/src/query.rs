@@ -3,7 +3,8 @@
 use warest_model::clock::Millis;
 use warest_model::delivery::DeliveryState;
 use warest_model::event::EventKind;
-use warest_model::id::{EventId, SessionId, TargetId, UserId};
+use warest_model::id::{BulkId, EventId, SessionId, TargetId, UserId};
+use warest_model::job::JobState;
 use warest_model::run::RunState;
 
 /// How much of a list, and from where. Lists are newest first.
@@ -73,4 +74,19 @@ pub struct ReplayRange {
     pub from_ms: Millis,
     /// Created before this moment.
     pub to_ms: Millis,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Only this tenant's; all if absent.
+    pub owner: Option<UserId>,
+    /// Only this session's.
+    pub session: Option<SessionId>,
+    /// Only in this state.
+    pub state: Option<JobState>,
+    /// Only to this chat.
+    pub chat: Option<String>,
+    /// Only of this bulk.
+    pub bulk: Option<BulkId>,
 }

@@ -2,16 +2,16 @@
 
 use crate::Result;
 use crate::guard_book::GuardBook;
-use crate::query::{DeliveryFilter, EventFilter, Page, ReplayRange, RunFilter};
+use crate::query::{DeliveryFilter, EventFilter, JobFilter, Page, ReplayRange, RunFilter};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use warest_model::clock::Millis;
 use warest_model::delivery::{Attempt, Delivery};
 use warest_model::event::Event;
 use warest_model::fault::Fault;
-use warest_model::id::{DeliveryId, EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
+use warest_model::id::{BulkId, DeliveryId, EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
 use warest_model::jid::Jid;
-use warest_model::job::{JobState, SendJob};
+use warest_model::job::{Bulk, Hold, JobState, Receipt, SendJob};
 use warest_model::plan::StateWrite;
 use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
 use warest_model::run::{Run, RunState, Step};
@@ -119,7 +119,7 @@ pub struct Progress {
 pub struct JobEnd {
     /// The job.
     pub job: JobId,
-    /// `Sent` or `Failed`.
+    /// `Sent`, `Failed` or `Cancelled`.
     pub state: JobState,
     /// Attempts in all.
     pub attempts: u32,
@@ -337,14 +337,119 @@ pub trait SendQueue: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<SendJob>>;
-    /// How many jobs wait in a session's queue.
+    /// How many jobs of a session have not ended, wherever they are.
     async fn queue_len(&self, session: &SessionId) -> Result<u64>;
     /// Keeps a job queued until `due_ms` after a failed attempt.
     async fn defer_job(&self, id: &JobId, attempts: u32, due_ms: Millis, fault: &Fault) -> Result<()>;
     /// Ends a job and saves its run's progress with it. `NotFound` if the job
-    /// is not queued any more; `Stale` if the run has moved on (nothing is
+    /// has ended already; `Stale` if the run has moved on (nothing is
     /// written then).
     async fn finish_job(&self, end: JobEnd, progress: Option<Progress>) -> Result<()>;
+}
+
+/// Jobs that are not in line: those that wait for their time or their turn, and
+/// those that wait for a person.
+#[async_trait]
+pub trait JobBook: Send + Sync {
+    /// A page of jobs, newest first.
+    async fn jobs(&self, filter: &JobFilter, page: &Page) -> Result<Vec<SendJob>>;
+    /// Takes a job out of the line (if it is in it) until `due_ms`. `NotFound`
+    /// unless it is scheduled or queued.
+    async fn reschedule_job(&self, id: &JobId, due_ms: Millis) -> Result<()>;
+    /// Puts scheduled jobs that are due at the end of the line, soonest first,
+    /// those of a bulk where its others wait. Their sessions; `limit` of them
+    /// means that there may be more.
+    async fn release_due(&self, now_ms: Millis, limit: u32) -> Result<Vec<SessionId>>;
+    /// When the next scheduled job is due.
+    async fn next_due(&self) -> Result<Option<Millis>>;
+    /// Takes a queued job out of the line until a person puts it back.
+    /// `NotFound` if it is not queued any more.
+    async fn wedge_job(&self, id: &JobId, attempts: u32, fault: &Fault) -> Result<()>;
+    /// Puts wedged jobs back at the end of the line, untried: one, or up to
+    /// `limit` of a session. How many there were.
+    async fn unwedge(&self, session: &SessionId, job: Option<&JobId>, now_ms: Millis, limit: u32) -> Result<u64>;
+    /// Writes what receipts say, first word first. Those of messages that are
+    /// no job's are skipped.
+    async fn record_receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<()>;
+
+    /// The sessions that do not send for now.
+    async fn holds(&self) -> Result<Vec<(SessionId, Hold)>>;
+    /// Holds a session, or lets it go.
+    async fn set_hold(&self, session: &SessionId, hold: Option<Hold>) -> Result<()>;
+}
+
+/// How a bulk stands.
+#[derive(Debug, Clone)]
+pub struct BulkRecord {
+    /// The bulk.
+    pub bulk: Bulk,
+    /// How many of its jobs are in each state that has any.
+    pub states: Vec<(JobState, u64)>,
+    /// How many reached a device of the recipient.
+    pub delivered: u64,
+    /// How many were read.
+    pub read: u64,
+}
+
+/// Bulks of messages.
+#[async_trait]
+pub trait Bulks: Send + Sync {
+    /// Stores a bulk with its jobs, all or nothing; `Exists` if it is there.
+    async fn add_bulk(&self, bulk: &Bulk, jobs: Vec<SendJob>) -> Result<()>;
+    /// A bulk and how it stands.
+    async fn bulk(&self, id: &BulkId) -> Result<Option<BulkRecord>>;
+    /// Sessions with jobs that wait for room.
+    async fn waiting_sessions(&self) -> Result<Vec<SessionId>>;
+    /// Puts jobs of bulks that wait at the end of the line, until `window` of a
+    /// session's are in it. How many were.
+    async fn feed_bulks(&self, session: &SessionId, window: u32) -> Result<u64>;
+    /// Cancels the jobs of a bulk that are not in line, and notes when. How many
+    /// there were.
+    async fn cancel_bulk(&self, id: &BulkId, fault: &Fault, now_ms: Millis) -> Result<u64>;
+}
+
+/// What a request with an idempotency key meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// Nothing that was answered: it is done, as the request that began then.
+    Begun {
+        /// When the first request with this key began.
+        at_ms: Millis,
+        /// Whether this is that first one. If not, an earlier one was cut off,
+        /// and may have done what it was to do.
+        first: bool,
+    },
+    /// The answer of the same request.
+    Answered {
+        /// HTTP status.
+        status: u16,
+        /// Body.
+        body: Vec<u8>,
+    },
+    /// Another request had this key.
+    Other,
+}
+
+/// Requests that are done once for each key.
+#[async_trait]
+pub trait Idempotency: Send + Sync {
+    /// Begins a request, or finds what became of it. `fingerprint` tells requests
+    /// apart; what began `ttl_ms` ago or earlier is forgotten.
+    async fn begin_key(
+        &self,
+        user: &UserId,
+        key: &str,
+        fingerprint: [u8; 32],
+        now_ms: Millis,
+        ttl_ms: Millis,
+    ) -> Result<KeyState>;
+    /// Keeps the answer of a request that was begun.
+    async fn answer_key(&self, user: &UserId, key: &str, status: u16, body: Vec<u8>) -> Result<()>;
+    /// Forgets a request that was begun and did nothing.
+    async fn free_key(&self, user: &UserId, key: &str) -> Result<()>;
+    /// Forgets up to `limit` requests that began before `before_ms`. How many
+    /// there were.
+    async fn purge_keys(&self, before_ms: Millis, limit: u32) -> Result<u64>;
 }
 
 /// Events owed to webhook targets.
@@ -381,6 +486,34 @@ pub trait Outbox: Send + Sync {
 }
 
 /// Everything the engine asks of its store.
-pub trait Store: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + GuardBook + 'static {}
+pub trait Store:
+    Registry
+    + EventLog
+    + Reactors
+    + Targets
+    + Runs
+    + SendQueue
+    + JobBook
+    + Bulks
+    + Idempotency
+    + Outbox
+    + GuardBook
+    + 'static
+{
+}
 
-impl<T> Store for T where T: Registry + EventLog + Reactors + Targets + Runs + SendQueue + Outbox + GuardBook + 'static {}
+impl<T> Store for T where
+    T: Registry
+        + EventLog
+        + Reactors
+        + Targets
+        + Runs
+        + SendQueue
+        + JobBook
+        + Bulks
+        + Idempotency
+        + Outbox
+        + GuardBook
+        + 'static
+{
+}

@@ -2,13 +2,15 @@
 //! cannot be read is refused in the contract's envelope and names the field.
 
 mod json;
+mod moment;
 mod page;
 mod params;
 mod session;
 mod upload;
 mod values;
 
-pub use json::{Json, OptionalJson};
+pub use json::{Json, OptionalJson, read_body};
+pub use moment::Moment;
 pub use page::{PageQuery, Paged};
 pub use params::{Path, Query};
 pub use session::SessionInput;

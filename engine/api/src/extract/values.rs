@@ -3,40 +3,38 @@
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 
-/// Most values of a list that is read at all; each field has a bound of its own.
-const MOST: usize = 1_000;
-
-/// One text, a list of texts, or null for none. Numbers are read as text.
+/// One text, a list of up to `MOST` texts, or null for none. Numbers are read as
+/// text. `MOST` bounds what is read at all; each field has a bound of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OneOrMany(pub Vec<String>);
+pub struct OneOrMany<const MOST: usize = 1_000>(pub Vec<String>);
 
-impl<'de> Deserialize<'de> for OneOrMany {
+impl<'de, const MOST: usize> Deserialize<'de> for OneOrMany<MOST> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = OneOrMany;
+        struct Texts<const MOST: usize>;
+        impl<'de, const MOST: usize> Visitor<'de> for Texts<MOST> {
+            type Value = OneOrMany<MOST>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or an array of strings")
             }
 
-            fn visit_unit<E: Error>(self) -> Result<OneOrMany, E> {
+            fn visit_unit<E: Error>(self) -> Result<OneOrMany<MOST>, E> {
                 Ok(OneOrMany::default())
             }
 
-            fn visit_none<E: Error>(self) -> Result<OneOrMany, E> {
+            fn visit_none<E: Error>(self) -> Result<OneOrMany<MOST>, E> {
                 Ok(OneOrMany::default())
             }
 
-            fn visit_u64<E: Error>(self, number: u64) -> Result<OneOrMany, E> {
+            fn visit_u64<E: Error>(self, number: u64) -> Result<OneOrMany<MOST>, E> {
                 Ok(OneOrMany(vec![number.to_string()]))
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany<MOST>, E> {
                 Ok(OneOrMany(vec![text.to_owned()]))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany<MOST>, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(Text(text)) = items.next_element()? {
                     if texts.len() == MOST {
@@ -47,7 +45,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
                 Ok(OneOrMany(texts))
             }
         }
-        reader.deserialize_any(Texts)
+        reader.deserialize_any(Texts::<MOST>)
     }
 }
 
@@ -126,7 +124,7 @@ mod tests {
         for bad in ["{}", "true", "[[]]", "[null]", "1.5"] {
             assert!(from_str::<OneOrMany>(bad).is_err(), "{bad}");
         }
-        assert!(from_str::<OneOrMany>(&json!(vec!["x"; MOST + 1]).to_string()).is_err());
+        assert!(from_str::<OneOrMany>(&json!(vec!["x"; 1_001]).to_string()).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::codes;
 use crate::envelope::Reply;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Json;
+use crate::idempotency::RequestBirths;
 use crate::state::ApiState;
 use axum::extract::State;
 use serde::Deserialize;
@@ -21,13 +22,18 @@ pub struct Order {
 }
 
 /// Starts the run.
-pub async fn post(OwnSession(entry): OwnSession, State(state): State<ApiState>, Json(order): Json<Order>) -> ApiResult {
+pub async fn post(
+    OwnSession(entry): OwnSession,
+    State(state): State<ApiState>,
+    RequestBirths(births): RequestBirths,
+    Json(order): Json<Order>,
+) -> ApiResult {
     let run = match (order.actions, order.script) {
-        (Some(actions), None) => state.engine.run_actions(&entry, &actions).await?,
+        (Some(actions), None) => state.engine.run_actions(&entry, &births, &actions).await?,
         (None, Some(script)) => {
             let chat = order.chat.map(|chat| state.engine.recipient(&chat)).transpose();
             let chat = chat.map_err(|error| ApiError::new(codes::RECIPIENT_INVALID, error.to_string()))?;
-            state.engine.run_script(&entry, &script, chat).await?
+            state.engine.run_script(&entry, &births, &script, chat).await?
         }
         (Some(_), Some(_)) => return Err(ApiError::invalid("give `actions` or `script`, not both")),
         (None, None) => return Err(ApiError::new(codes::MISSING_PARAMETER, "`actions` or `script` is required")),

@@ -11,6 +11,7 @@ mod jobs;
 mod optouts;
 mod plugins;
 mod runs;
+mod send_bulk;
 mod send_text;
 mod server;
 mod session;
@@ -21,6 +22,7 @@ mod webhook;
 use crate::auth::authenticate;
 use crate::codes;
 use crate::error::ApiError;
+use crate::idempotency::once;
 use crate::state::ApiState;
 use crate::throttle::rate_limit;
 use axum::Router;
@@ -46,7 +48,6 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .route("/session/delete", delete(session::connection::delete).post(session::connection::delete))
         .route("/session/{sessionId}", get(session::show::one))
         .route("/session/{sessionId}/config", post(session::config::post))
-        .route("/session/{sessionId}/actions", post(actions::post))
         .route("/session/{sessionId}/guards", get(guards::one).put(guards::put))
         .route("/optouts", get(optouts::list).post(optouts::add))
         .route("/optouts/{address}", delete(optouts::remove))
@@ -59,7 +60,7 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .route("/session/{sessionId}/targets/{targetId}/test", post(targets::test))
         .route("/session/{sessionId}/targets/{targetId}/rotate", post(targets::rotate))
         .route("/session/{sessionId}/targets/{targetId}/resume", post(targets::resume))
-        .route("/messages/send/text", get(send_text::get).post(send_text::post))
+        .merge(sends(state))
         .route("/webhook/preflight", post(webhook::preflight))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/replay", post(deliveries::replay_range))
@@ -75,12 +76,31 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
         .route("/ws", get(stream::ws))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::one))
-        .route("/jobs/{id}", get(jobs::one))
+        .route("/messages/send/bulk/{id}", get(send_bulk::one).delete(send_bulk::cancel))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/unwedge", post(jobs::unwedge_all))
+        .route("/jobs/{id}", get(jobs::one).patch(jobs::reschedule).delete(jobs::cancel))
+        .route("/jobs/{id}/unwedge", post(jobs::unwedge))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(state.config.body_bytes))
         .layer(from_fn_with_state(state.clone(), rate_limit))
         .layer(from_fn_with_state(state.clone(), authenticate))
+}
+
+/// Every operation that sends: each takes an `Idempotency-Key`.
+fn sends(state: &ApiState) -> Router<ApiState> {
+    let once = from_fn_with_state(state.clone(), once);
+    // Its own limit is set before the body is read for the key.
+    let bulk = Router::new()
+        .route("/messages/send/bulk", post(send_bulk::post))
+        .layer(once.clone())
+        .layer(DefaultBodyLimit::max(state.config.bulk_bytes));
+    Router::new()
+        .route("/session/{sessionId}/actions", post(actions::post))
+        .route("/messages/send/text", get(send_text::get).post(send_text::post))
+        .layer(once)
+        .merge(bulk)
 }
 
 /// There is nothing at this path.

@@ -6,12 +6,14 @@
 use crate::auth::Caller;
 use crate::codes;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Flag, Json, OneOrMany, Query, parse_required, required};
+use crate::extract::{Flag, Json, Moment, OneOrMany, Query, parse_required, required};
+use crate::idempotency::RequestBirths;
 use crate::sending::Batch;
 use crate::state::ApiState;
 use axum::extract::State;
 use serde::Deserialize;
 use warest_model::action::check_text;
+use warest_model::birth::Births;
 use warest_model::jid::Jid;
 use warest_model::limits::RECIPIENTS;
 use warest_model::plan::{Effect, MessageKey, Path, PresenceState};
@@ -29,20 +31,31 @@ pub struct Letter {
     text: Option<String>,
     presence: Option<Flag>,
     reply_message_id: Option<String>,
+    schedule_at: Option<Moment>,
     // `isForwarded` is read by nobody yet; the answer says that it was not.
 }
 
 /// The contract's form.
-pub async fn post(caller: Caller, State(state): State<ApiState>, Json(letter): Json<Letter>) -> ApiResult {
-    send(&caller, &state, letter).await
+pub async fn post(
+    caller: Caller,
+    State(state): State<ApiState>,
+    RequestBirths(births): RequestBirths,
+    Json(letter): Json<Letter>,
+) -> ApiResult {
+    send(&caller, &state, &births, letter).await
 }
 
 /// The same in the query, for clients that can do no other.
-pub async fn get(caller: Caller, State(state): State<ApiState>, Query(letter): Query<Letter>) -> ApiResult {
-    send(&caller, &state, letter).await
+pub async fn get(
+    caller: Caller,
+    State(state): State<ApiState>,
+    RequestBirths(births): RequestBirths,
+    Query(letter): Query<Letter>,
+) -> ApiResult {
+    send(&caller, &state, &births, letter).await
 }
 
-async fn send(caller: &Caller, state: &ApiState, letter: Letter) -> ApiResult {
+async fn send(caller: &Caller, state: &ApiState, births: &Births, letter: Letter) -> ApiResult {
     let id = parse_required("sessionId", letter.session_id.as_deref())?;
     let entry = caller.session(state, &id)?;
     let recipients = recipients(state, letter.to)?;
@@ -52,14 +65,16 @@ async fn send(caller: &Caller, state: &ApiState, letter: Letter) -> ApiResult {
     if reply_to.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
         return Err(ApiError::invalid(format!("`replyMessageId` takes {ID_BYTES} bytes")));
     }
+    let now = state.now_ms();
+    let at_ms = letter.schedule_at.map(|at| at.within_a_year("scheduleAt", now)).transpose()?;
     let typing = letter.presence.unwrap_or_default().0;
 
-    let mut batch = Batch::new(&entry, reply_to.as_deref());
+    let mut batch = Batch::new(&entry, births, reply_to.as_deref(), at_ms);
     for (to, jid) in recipients {
         if typing {
             // Shown or not, the text goes out; nobody waits for it.
             let presence = Effect::Presence { state: PresenceState::Composing, to: Some(jid.clone()) };
-            let _ = state.engine.send(&entry, presence).await;
+            let _ = state.engine.send(&entry, births, presence, at_ms).await;
         }
         let quoted = reply_to.clone().map(|id| quote(&jid, id));
         let effect = Effect::Text { to: jid.clone(), text: text.clone(), mentions: Vec::new(), quoted };

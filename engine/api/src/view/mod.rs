@@ -2,12 +2,14 @@
 //! (session resources keep the contract's ISO times).
 
 mod delivery;
+mod job;
 mod plan;
 mod run;
 mod session;
 mod target;
 
 pub use delivery::{attempt_json, delivery_json};
+pub use job::{bulk_json, job_json};
 pub use plan::plan_json;
 pub use run::{run_json, step_json};
 pub use session::{qr_fields, session_json, webhook_fields};
@@ -17,7 +19,6 @@ use serde_json::{Value, json};
 use warest_model::clock::Millis;
 use warest_model::event::Event;
 use warest_model::fault::Fault;
-use warest_model::job::SendJob;
 use warest_model::reactor::{Flow, Plugin};
 
 /// A moment as the contract writes it: `2024-05-01T08:30:00.000Z`.
@@ -68,24 +69,5 @@ pub fn plugin_json(plugin: &Plugin) -> Value {
         "size": plugin.size,
         "owner": plugin.owner,
         "createdAt": plugin.created_ms,
-    })
-}
-
-/// A send job.
-pub fn job_json(job: &SendJob) -> Value {
-    json!({
-        "id": job.id,
-        "sessionId": job.session,
-        "chat": job.chat,
-        "action": job.effect.name(),
-        "state": job.state,
-        "attempts": job.attempts,
-        "messageId": job.effect.is_message().then_some(&job.message_id),
-        "runId": job.step.as_ref().map(|(run, _)| run),
-        "step": job.step.as_ref().map(|(_, path)| path),
-        "dueAt": job.due_ms,
-        "error": job.fault.as_ref().map(fault_json),
-        "createdAt": job.created_ms,
-        "endedAt": job.ended_ms,
     })
 }

@@ -12,13 +12,16 @@ const EVENT: &str = "evt_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 const JOB: &str = "job_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 const DELIVERY: &str = "dlv_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 const TARGET: &str = "tgt_01HF5QZVQSK3T1SH4Z2RCB2DQB";
+const BULK: &str = "blk_01HF5QZVQSK3T1SH4Z2RCB2DQB";
 
 /// An endpoint: method, path, and a body it would take. `main` stands for the
 /// session in both.
 fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
     let flow = json!({ "name": "f", "sessionId": "main", "on": ["message_received"], "script": "", "enabled": true });
-    let letter =
-        json!({ "sessionId": "main", "to": "628111111111", "message": "x", "replyMessageId": "A", "presence": true });
+    let letter = json!({ "sessionId": "main", "to": "628111111111", "message": "x", "replyMessageId": "A", "presence": true,
+            "scheduleAt": "2020-01-01T00:00:00Z" });
+    let bulk = json!({ "sessionId": "main", "to": ["628111111111"], "message": "x", "scheduleAt": 1_700_000_000_000_i64,
+        "messages": [{ "to": "628111111111", "message": "x" }] });
     let named = json!({ "sessionId": "main" });
     let target = json!({
         "url": "https://example.com/", "secret": "x", "events": ["message_received"], "payload": "node",
@@ -61,6 +64,9 @@ fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
         ("PUT", "/session/main/plugins/echo".into(), Some(json!({ "enabled": true, "config": {} }))),
         ("GET", "/messages/send/text?sessionId=main&to=628111111111&message=x".into(), None),
         ("POST", "/messages/send/text".into(), Some(letter)),
+        ("POST", "/messages/send/bulk".into(), Some(bulk)),
+        ("GET", format!("/messages/send/bulk/{BULK}"), None),
+        ("DELETE", format!("/messages/send/bulk/{BULK}"), None),
         (
             "POST",
             "/webhook/preflight".into(),
@@ -96,8 +102,18 @@ fn endpoints() -> Vec<(&'static str, String, Option<Value>)> {
         ("GET", "/ws?session=main".into(), None),
         ("GET", "/runs?session=main".into(), None),
         ("GET", format!("/runs/{RUN}"), None),
+        ("GET", "/jobs?session=main".into(), None),
         ("GET", format!("/jobs/{JOB}"), None),
+        ("PATCH", format!("/jobs/{JOB}"), Some(json!({ "scheduleAt": 1_700_000_000_000_i64 }))),
+        ("DELETE", format!("/jobs/{JOB}"), None),
+        ("POST", format!("/jobs/{JOB}/unwedge"), None),
+        ("POST", "/jobs/unwedge".into(), Some(named)),
     ]
+}
+
+/// The largest body that an endpoint reads.
+fn most_bytes(path: &str) -> usize {
+    if path == "/messages/send/bulk" { 8 << 20 } else { 1 << 20 }
 }
 
 async fn raw(world: &World, key: Option<&str>, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Answer {
@@ -171,7 +187,7 @@ async fn bodies_that_cannot_be_read_are_refused_everywhere() {
             ("array", json, b"[\"main\", \"x\", \"y\"]".to_vec(), (400, 2002)),
             ("string", json, b"\"hello\"".to_vec(), (400, 2002)),
             ("no JSON type", "text/plain", body.to_string().into_bytes(), (415, 2007)),
-            ("too large", json, vec![b' '; (1 << 20) + 1], (413, 2006)),
+            ("too large", json, vec![b' '; most_bytes(&path) + 1], (413, 2006)),
         ] {
             let answer = call(kind, bytes).await;
             check_refusal(&answer, &format!("{what}: {case}"));
@@ -248,6 +264,12 @@ async fn ids_and_filters_of_a_wrong_shape_are_refused() {
         "/runs/nope",
         "/events/nope",
         "/jobs/nope",
+        "/jobs?state=nope",
+        "/jobs?bulk=nope",
+        "/jobs?chat=%3F%3F",
+        "/jobs?before=run_1",
+        "/messages/send/bulk/nope",
+        "/messages/send/text?sessionId=main&to=628111111111&message=x&scheduleAt=tomorrow",
         "/flows/nope",
         "/flows/%ff",
         "/session/%ff",

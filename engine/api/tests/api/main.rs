@@ -7,6 +7,8 @@ mod bad_input;
 mod deliveries;
 mod flows;
 mod guards;
+mod idempotency;
+mod jobs;
 mod links;
 mod plugins;
 mod receiver;

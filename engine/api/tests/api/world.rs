@@ -40,7 +40,7 @@ pub struct World {
     pub store: SqliteStore,
     pub alice: User,
     pub clock: Arc<ShiftedClock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The machine's clock, set forward by as much as a test says.
@@ -138,12 +138,12 @@ impl World {
         };
         change(&mut config);
         let router = router(ApiState::new(engine.clone(), config));
-        Self { router, engine, intake, links, store, alice, clock, _folder: folder }
+        Self { router, engine, intake, links, store, alice, clock, folder }
     }
 
     /// The database file.
     pub fn database(&self) -> std::path::PathBuf {
-        self._folder.path().join("warest.db")
+        self.folder.path().join("warest.db")
     }
 
     /// Sends a request as it is.
@@ -171,6 +171,14 @@ impl World {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.call(ALICE, "POST", path, Some(body)).await
+    }
+
+    /// A POST of alice's with an idempotency key.
+    pub async fn post_once(&self, idempotency_key: &str, path: &str, body: &Value) -> Answer {
+        let request = Request::builder().method("POST").uri(format!("/api/v1{path}"));
+        let request = request.header("x-warest-api-key", ALICE).header("content-type", "application/json");
+        let request = request.header("idempotency-key", idempotency_key).body(body.to_string().into());
+        self.send(request.unwrap()).await
     }
 
     pub async fn put(&self, path: &str, body: Value) -> Answer {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub endpoint: String,
     /// Proxy for WhatsApp connections.
     pub proxy: Option<String>,
+    /// Longest wait for WhatsApp's word on one message, if one is given.
+    pub send_timeout: Option<Duration>,
     /// The administrator's API key, if one is given.
     pub admin_key: Option<String>,
     /// The administrator's name.
@@ -67,6 +69,9 @@ impl Settings {
                 backoff_factor: in_range("WAREST_QUEUE_BACKOFF_FACTOR", 1.0, 10.0)?.unwrap_or(send.backoff_factor),
                 jitter: in_range("WAREST_QUEUE_RETRY_JITTER", 0.0, 1.0)?.unwrap_or(send.jitter),
                 concurrency: var("WAREST_QUEUE_CONCURRENCY")?.unwrap_or(send.concurrency).clamp(1, 256),
+                hold_chat_ms: hold("WAREST_QUEUE_HOLD_CHAT_MS", send.hold_chat_ms)?,
+                hold_session_ms: hold("WAREST_QUEUE_HOLD_SESSION_MS", send.hold_session_ms)?,
+                held_most_ms: hold("WAREST_QUEUE_HELD_MAX_MS", send.held_most_ms)?,
             },
             guards: guards::policy()?,
             deliver: webhooks::deliver()?,
@@ -82,6 +87,9 @@ impl Settings {
             port,
             endpoint: text("WAREST_WHATSAPP_ENDPOINT").unwrap_or_else(|| WHATSAPP_ENDPOINT.to_owned()),
             proxy: list("WAREST_PROXY_URLS").into_iter().next(),
+            send_timeout: var("WAREST_QUEUE_TIMEOUT_MS")?
+                .filter(|ms: &u64| *ms > 0)
+                .map(|ms| Duration::from_millis(ms.clamp(100, 600_000))),
             admin_key: text("WAREST_ADMIN_APIKEY"),
             admin_name: text("WAREST_AUTHADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             master_key: text("WAREST_MASTER_KEY"),
@@ -126,6 +134,11 @@ where
 
 fn millis(name: &str) -> anyhow::Result<Option<Duration>> {
     Ok(var(name)?.map(|ms: u64| Duration::from_millis(ms.clamp(1, 600_000))))
+}
+
+/// A hold: a millisecond to 30 days.
+fn hold(name: &str, default_ms: u64) -> anyhow::Result<u64> {
+    Ok(var(name)?.unwrap_or(default_ms).clamp(1, warest_model::limits::DELAY_MS))
 }
 
 fn in_range(name: &str, least: f64, most: f64) -> anyhow::Result<Option<f64>> {

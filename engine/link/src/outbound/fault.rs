@@ -2,7 +2,7 @@
 //! retried, what may have been written is *unknown*, what the server refused
 //! for good is a failure.
 
-use warest_model::fault::Fault;
+use warest_model::fault::{Fault, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind};
 use whatsapp_rust::wacore::store::error::StoreError as KeyStoreError;
@@ -10,7 +10,7 @@ use whatsapp_rust::{ChatStateError, PresenceError, SendError, SignalMaintenanceE
 
 /// The session has no connection that could take a stanza.
 pub(crate) fn not_connected() -> Fault {
-    Fault::retry("not_connected", "the session is not connected; it is dialled again by itself")
+    Fault::retry(NOT_CONNECTED, "the session is not connected; it is dialled again by itself")
 }
 
 /// The session is no longer paired.
@@ -96,15 +96,17 @@ pub(super) fn of_refusal(code: &str) -> Fault {
     match code {
         "404" => Fault::fail("recipient_not_on_whatsapp", "WhatsApp does not know the recipient (404)"),
         "401" | "403" => Fault::fail("send_forbidden", format!("WhatsApp does not allow this message here ({code})")),
-        "408" | "500" | "502" | "503" | "504" => {
-            Fault::retry("server_unavailable", format!("WhatsApp could not take the message now ({code})"))
-        }
         "421" => Fault::retry("group_addressing_stale", "the group changed how it is addressed; it is read anew (421)"),
-        "429" => Fault::retry("overlimit", "WhatsApp limits the rate of this account (429); send slower"),
+        "429" => Fault::retry(OVERLIMIT, "WhatsApp limits the rate of this account (429); send slower"),
         "463" => Fault::retry(
-            "reach_out_locked",
+            REACH_OUT_LOCKED,
             "WhatsApp lets this account write only to people who wrote to it, for now (463)",
         ),
+        // Its servers' own troubles, among them codes that nobody has seen yet.
+        "408" => Fault::retry("server_unavailable", "WhatsApp could not take the message now (408)"),
+        code if code.len() == 3 && code.starts_with('5') => {
+            Fault::retry("server_unavailable", format!("WhatsApp could not take the message now ({code})"))
+        }
         other => Fault::fail(
             "send_refused",
             format!("WhatsApp refused the message ({})", other.chars().take(16).collect::<String>()),
@@ -141,6 +143,8 @@ mod tests {
             ("429", FaultKind::Retry),
             ("463", FaultKind::Retry),
             ("503", FaultKind::Retry),
+            ("599", FaultKind::Retry),
+            ("5", FaultKind::Fail),
         ] {
             assert_eq!(of_refusal(code).kind, kind, "{code}");
         }

@@ -4,7 +4,7 @@ use super::Session;
 use super::signals::{Ears, Signal, WAITING};
 use crate::inbound::hook::Hook;
 use crate::inbound::order::Order;
-use crate::inbound::{presence, unread, who};
+use crate::inbound::{presence, receipt, unread, who};
 use crate::transport::{Dialer, SharedDialer};
 use futures::channel::oneshot;
 use std::sync::Arc;
@@ -93,12 +93,15 @@ impl Live {
         let (news, heard) = mpsc::channel(presence::WAITING);
         tokio::spawn(presence::record(session.id.clone(), Arc::clone(&shared.intake), Arc::downgrade(&client), heard));
         tokio::spawn(unread::ask(session.id.clone(), Arc::downgrade(&client), lost));
+        let (receipts, receipts_heard) = mpsc::channel(receipt::WAITING);
+        tokio::spawn(receipt::record(session.id.clone(), Arc::clone(&shared.intake), receipts_heard));
         let ears = Ears {
             session: session.id.clone(),
             acks: Arc::clone(&session.acks),
             signals: signal,
             presence: news,
             order: Arc::clone(&order),
+            receipts,
         };
         let subscription = client.subscribe_handler(Arc::new(ears));
         let login = client.wait_for_node(NodeFilter::tag("success"));

@@ -1,16 +1,17 @@
 //! What the protocol library reports, sorted: server acknowledgements to the
-//! sends that wait, presence to its recorder, the connection's life to the
-//! supervisor.
+//! sends that wait, presence and receipts to their recorders, the connection's
+//! life to the supervisor.
 //!
 //! The library calls in its receive path, so nothing here waits.
 
 use crate::inbound::order::Order;
-use crate::inbound::{message, presence};
+use crate::inbound::{message, presence, receipt};
 use crate::outbound::acks::Acks;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use warest_model::id::SessionId;
+use warest_model::job::Receipt;
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
 
 /// A turn in a connection's life.
@@ -49,6 +50,7 @@ pub(super) struct Ears {
     pub(super) signals: mpsc::Sender<Signal>,
     pub(super) presence: mpsc::Sender<presence::Seen>,
     pub(super) order: Arc<Order>,
+    pub(super) receipts: mpsc::Sender<Receipt>,
 }
 
 impl Ears {
@@ -75,6 +77,13 @@ impl EventHandler for Ears {
             Event::UndecryptableMessage(message) if !message.is_unavailable && message::is_wanted(&message.info) => {
                 self.order.unreadable(&message.info);
             }
+            Event::Receipt(heard) => {
+                for one in receipt::observe(heard) {
+                    if self.receipts.try_send(one).is_err() {
+                        tracing::warn!(session = %self.session, "a receipt passed unrecorded");
+                    }
+                }
+            }
             Event::Presence(update) => self.news(update.into()),
             Event::ChatPresence(update) => self.news(update.into()),
             Event::PairingQrCode(qr) => self.signal(Signal::Qr(qr.code.clone(), qr.timeout)),
@@ -98,6 +107,7 @@ impl EventHandler for Ears {
         EventInterest::of(&[
             EventKind::ServerAck,
             EventKind::UndecryptableMessage,
+            EventKind::Receipt,
             EventKind::Presence,
             EventKind::ChatPresence,
             EventKind::PairingQrCode,

@@ -13,6 +13,7 @@ use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
 use warest_model::jid::Jid;
+use warest_model::job::{Receipt, ReceiptKind};
 use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 use warest_simnet::{Simnet, SimnetConfig, SimnetHandle};
@@ -25,6 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// What an intake was told, with a switch to make it fail.
 pub struct Memory {
     pub seen: watch::Sender<Vec<Observation>>,
+    pub receipts: watch::Sender<Vec<Receipt>>,
     pub me: Mutex<Option<String>>,
     /// Recordings of messages that fail before one succeeds.
     pub failures: AtomicUsize,
@@ -46,6 +48,11 @@ impl Intake for Memory {
                 }
             }
         });
+        Ok(())
+    }
+
+    async fn receipts(&self, _: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault> {
+        self.receipts.send_modify(|heard| heard.extend(receipts));
         Ok(())
     }
 
@@ -146,6 +153,7 @@ impl World {
         });
         let intake = Arc::new(Memory {
             seen: watch::Sender::new(Vec::new()),
+            receipts: watch::Sender::new(Vec::new()),
             me: Mutex::new(None),
             failures: AtomicUsize::new(0),
         });
@@ -177,6 +185,14 @@ impl World {
         self.net.link_qr(BOT, &qr.text).await.unwrap();
         self.until(&session, SessionState::Open).await;
         session
+    }
+
+    /// Waits until a receipt for a message was recorded.
+    pub async fn heard(&self, message_id: &str, kind: ReceiptKind) {
+        let mut receipts = self.intake.receipts.subscribe();
+        let fits = |one: &Receipt| one.message_id == message_id && one.kind == kind;
+        let found = tokio::time::timeout(DEADLINE, receipts.wait_for(|all| all.iter().any(fits))).await;
+        assert!(found.is_ok(), "no {kind:?} of {message_id}; these came: {:?}", self.intake.receipts.borrow());
     }
 
     /// Waits until a phone shows a text, and says how often it came again.

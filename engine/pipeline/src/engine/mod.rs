@@ -10,6 +10,7 @@ mod default_target;
 mod deliveries;
 mod flows;
 mod guards;
+mod jobs;
 mod plugins;
 mod sessions;
 mod start_stop;
@@ -19,6 +20,7 @@ mod webhooks;
 pub use default_target::DefaultWebhook;
 pub use deliveries::REPLAYED_AT_ONCE;
 pub use flows::FlowDraft;
+pub use jobs::BulkItem;
 pub use sessions::NewSession;
 pub(crate) use start_stop::stagger;
 pub use targets::{Rotated, TargetChange, TargetDraft, TestResult};
@@ -37,7 +39,7 @@ use crate::keep::{Keeper, RetentionConfig};
 use crate::run::Runner;
 use crate::send::guards::Guards;
 use crate::send::guards::policy::Policy;
-use crate::send::{SendConfig, Sender};
+use crate::send::{Around, SendConfig, Sender};
 use crate::wakeups::Wakeups;
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,18 +204,17 @@ impl Prepared {
     /// left undone waits for [`Engine::resume`].
     pub fn build(self, links: Arc<dyn Links>) -> Arc<Engine> {
         let keeper = Keeper::new(self.store.clone(), self.clock.clone(), self.config.retention.clone());
-        let sender = Arc::new(Sender {
+        let around = Around {
             store: self.store.clone(),
             clock: self.clock.clone(),
             links: links.clone(),
             runner: self.runner.clone(),
             guards: self.guards.clone(),
             wakeups: self.wakeups,
-            config: self.config.send.clone(),
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),
-            waiting: std::sync::Mutex::default(),
-        });
+        };
+        let sender = Arc::new(Sender::new(around, self.config.send.clone()));
         let live = self.intake.live.clone();
         let tail = Tail::new(self.store.clone(), live, self.tasks.clone(), self.stop.clone());
         let engine = Arc::new(Engine {

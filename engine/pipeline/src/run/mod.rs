@@ -20,7 +20,7 @@ use warest_model::fault::Fault;
 use warest_model::id::{JobId, RunId, SessionId};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
-use warest_model::plan::{Effect, Path, Plan, message_id};
+use warest_model::plan::{Effect, Path, Plan};
 use warest_model::run::{Run, RunCause, RunState, Step, StepState};
 use warest_store::{JobEnd, NewRun, Progress, RunRecord, Store, StoreError};
 
@@ -36,7 +36,18 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// A run of `plan`, with its first steps and jobs.
 pub fn new_run(session: &SessionId, chat: Option<&Jid>, cause: RunCause, plan: Plan, now_ms: Millis) -> NewRun {
-    let id = RunId::new(now_ms);
+    run_named(RunId::new(now_ms), session, chat, cause, plan, now_ms)
+}
+
+/// The same under an id that was made before.
+pub fn run_named(
+    id: RunId,
+    session: &SessionId,
+    chat: Option<&Jid>,
+    cause: RunCause,
+    plan: Plan,
+    now_ms: Millis,
+) -> NewRun {
     let next = advance::advance(id.as_str(), &plan, &[], now_ms);
     let jobs = next.effects.iter().map(|(path, effect)| job(session, &id, path, effect, now_ms)).collect();
     let (steps, state, wake_ms) = (next.writes, next.state, next.wake_ms);
@@ -71,21 +82,7 @@ pub fn failed_run(session: &SessionId, chat: Option<&Jid>, cause: RunCause, faul
 }
 
 fn job(session: &SessionId, run: &RunId, path: &Path, effect: &Effect, now_ms: Millis) -> SendJob {
-    SendJob {
-        id: JobId::new(now_ms),
-        seq: 0,
-        session: session.clone(),
-        chat: effect.chat().cloned(),
-        effect: effect.clone(),
-        message_id: message_id(run.as_str(), path.as_str()),
-        step: Some((run.clone(), path.clone())),
-        state: JobState::Queued,
-        attempts: 0,
-        due_ms: now_ms,
-        fault: None,
-        created_ms: now_ms,
-        ended_ms: None,
-    }
+    SendJob::of_step(JobId::new(now_ms), session.clone(), effect.clone(), run, path, now_ms)
 }
 
 /// What has to happen to a run after a change of its journal. Waits until

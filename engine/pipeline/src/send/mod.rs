@@ -4,8 +4,23 @@
 //! its order and a slow one delays nobody. A job is repeated only where the
 //! repeat is recognisable: it carries the message id it was born with. Its end
 //! and the progress of its run are one transaction.
+//!
+//! What WhatsApp answers decides what follows: a lock on writing to strangers
+//! (463) holds the chat, a limit on the rate (429) holds the session, what may
+//! pass is tried again, what will not is a failure. A message that was tried as
+//! often as it may be is wedged: it leaves the line, so that its chat goes on,
+//! and waits for a person. A job that a step of a run waits for fails instead,
+//! since its plan says what happens then.
 
+mod change;
+mod claims;
+mod config;
 pub mod guards;
+mod holds;
+mod timekeeper;
+
+pub use config::SendConfig;
+pub use timekeeper::KEY_LIFE_MS;
 
 use self::guards::{Admission, Guards};
 use crate::crash::crash_point;
@@ -13,48 +28,22 @@ use crate::lanes::{self, Row, Work, Worked};
 use crate::run::Runner;
 use crate::wakeups::Wakeups;
 use async_trait::async_trait;
+use claims::Claims;
+use holds::{Holds, Pass, Trial};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warest_link::Links;
 use warest_model::clock::{Millis, SharedClock};
-use warest_model::fault::{Fault, FaultKind};
+use warest_model::fault::{Fault, FaultKind, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::id::{JobId, SessionId};
 use warest_model::job::{JobState, SendJob};
+use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 use warest_store::{JobEnd, Store, StoreError};
-
-/// How a session's queue works.
-#[derive(Debug, Clone)]
-pub struct SendConfig {
-    /// Chats of one session that send at once.
-    pub concurrency: usize,
-    /// Most jobs that may wait in one session's queue.
-    pub max_queued: u64,
-    /// Attempts after the first that failed in a way that may pass.
-    pub max_retries: u32,
-    /// Wait before the second attempt, in milliseconds.
-    pub retry_delay_ms: u64,
-    /// By which the wait grows with each attempt.
-    pub backoff_factor: f64,
-    /// Part of the wait that is random, 0 to 1.
-    pub jitter: f64,
-}
-
-impl Default for SendConfig {
-    fn default() -> Self {
-        Self {
-            concurrency: 8,
-            max_queued: 100_000,
-            max_retries: 5,
-            retry_delay_ms: 521,
-            backoff_factor: 2.0,
-            jitter: 0.2,
-        }
-    }
-}
 
 /// Longest wait between attempts.
 const LONGEST_WAIT_MS: f64 = 300_000.0;
@@ -62,23 +51,83 @@ const LONGEST_WAIT_MS: f64 = 300_000.0;
 const STORE_RETRY_MS: Millis = 500;
 /// Wait after the link said that it is not connected.
 const RECONNECT_MS: Millis = 250;
+/// Wait for somebody who has the job in hand.
+const CLAIM_MS: Millis = 50;
 
 /// The fourth stage.
 pub struct Sender {
+    store: Arc<dyn Store>,
+    clock: SharedClock,
+    links: Arc<dyn Links>,
+    runner: Runner,
+    guards: Arc<Guards>,
+    wakeups: Arc<Wakeups>,
+    config: SendConfig,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Callers that wait for the end of a job.
+    pub(crate) waiting: Mutex<HashMap<JobId, oneshot::Sender<JobEnd>>>,
+    claims: Claims,
+    holds: Holds,
+    /// Wakes the timekeeper.
+    timer: Notify,
+    /// How many jobs of bulks have ended.
+    bulk_ends: AtomicU64,
+}
+
+/// What a sender works with.
+pub(crate) struct Around {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: SharedClock,
     pub(crate) links: Arc<dyn Links>,
     pub(crate) runner: Runner,
     pub(crate) guards: Arc<Guards>,
     pub(crate) wakeups: Arc<Wakeups>,
-    pub(crate) config: SendConfig,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
-    /// Callers that wait for the end of a job.
-    pub(crate) waiting: Mutex<HashMap<JobId, oneshot::Sender<JobEnd>>>,
+}
+
+/// What becomes of a job that was not sent.
+enum Next {
+    Fail,
+    Wedge,
+    At(Millis),
 }
 
 impl Sender {
+    /// A sender with no session started.
+    pub(crate) fn new(around: Around, config: SendConfig) -> Self {
+        let Around { store, clock, links, runner, guards, wakeups, tasks, stop } = around;
+        Self {
+            holds: Holds::new(store.clone()),
+            store,
+            clock,
+            links,
+            runner,
+            guards,
+            wakeups,
+            config,
+            tasks,
+            stop,
+            waiting: Mutex::default(),
+            claims: Claims::default(),
+            timer: Notify::new(),
+            bulk_ends: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads what an earlier process left, and keeps time from now on.
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.holds.load().await?;
+        self.tasks.spawn(self.clone().keep_time());
+        Ok(())
+    }
+
+    /// Says that jobs were stored that are not in line yet.
+    pub(crate) fn stored(&self) {
+        self.timer.notify_one();
+    }
+
     /// Starts a session's queue.
     pub fn start(self: &Arc<Self>, session: &SessionId) {
         self.wakeups.ensure_session(session, || {
@@ -123,27 +172,57 @@ impl Sender {
         }
     }
 
+    /// Works on the job at the head of its lane.
     async fn attempt(&self, mut job: SendJob) -> Worked<SendJob> {
         if !self.connected(&job.session).await {
             return Worked::Again(job);
         }
-        match self.guards.admit(self.links.as_ref(), &job, self.clock.now_ms()).await {
-            Ok(Admission::Pass) => {}
-            Ok(Admission::Refuse(fault)) => return self.end(job, JobState::Failed, Some(fault)).await,
-            Ok(Admission::Wait { until_ms, why }) => return self.hold_back(job, until_ms, why).await,
-            Err(error) => {
-                tracing::warn!(job = %job.id, %error, "the guards could not be asked; asking again");
-                return Worked::Again(SendJob { due_ms: self.clock.now_ms() + STORE_RETRY_MS, ..job });
+        let now = self.clock.now_ms();
+        let Some(_claim) = self.claims.take(&job.id) else {
+            return Worked::Again(SendJob { due_ms: now + CLAIM_MS, ..job });
+        };
+        if self.claims.is_disturbed(&job.session) {
+            match self.store.job(&job.id).await {
+                Ok(Some(read)) if read.state == JobState::Queued && read.seq == job.seq => job = read,
+                // It was cancelled, or has another place in line by now.
+                Ok(_) => return Worked::Done,
+                Err(error) => {
+                    tracing::warn!(job = %job.id, %error, "the store did not answer; trying again");
+                    return Worked::Again(SendJob { due_ms: now + STORE_RETRY_MS, ..job });
+                }
             }
         }
+        let trial = match self.holds.pass(&job.session, now) {
+            Pass::Free => None,
+            Pass::Trial(trial) => Some(trial),
+            Pass::Held { since_ms, until_ms } => return self.held(job, since_ms, until_ms, now).await,
+        };
+        match self.guards.admit(self.links.as_ref(), &job, now).await {
+            Ok(Admission::Pass) => self.perform(job, trial).await,
+            Ok(Admission::Refuse(fault)) => self.end(job, JobState::Failed, Some(fault)).await,
+            Ok(Admission::Wait { until_ms, why }) => self.hold_back(job, until_ms, why).await,
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "the guards could not be asked; asking again");
+                Worked::Again(SendJob { due_ms: self.clock.now_ms() + STORE_RETRY_MS, ..job })
+            }
+        }
+    }
+
+    /// Sends a job that may be sent now; on `trial` if its session was held.
+    async fn perform(&self, mut job: SendJob, trial: Option<Trial<'_>>) -> Worked<SendJob> {
         crash_point!("send.before");
         let sent = self.links.send(&job.session, &job.effect, &job.message_id).await;
         crash_point!("send.acked");
         let now = self.clock.now_ms();
         let fault = match sent {
-            Ok(()) => return self.end(job, JobState::Sent, None).await,
+            Ok(()) => {
+                if trial.is_some() {
+                    self.holds.release(&job.session).await;
+                }
+                return self.end(job, JobState::Sent, None).await;
+            }
             // It never left, for no fault of its own; that is no attempt.
-            Err(fault) if fault.code == "not_connected" => {
+            Err(fault) if fault.code == NOT_CONNECTED => {
                 job.due_ms = now + RECONNECT_MS;
                 return Worked::Again(job);
             }
@@ -154,11 +233,11 @@ impl Sender {
             Err(fault) => fault,
         };
         job.attempts += 1;
-        let again = fault.kind != FaultKind::Fail && job.attempts <= self.config.max_retries;
-        if !again {
-            return self.end(job, JobState::Failed, Some(fault)).await;
-        }
-        job.due_ms = now + self.backoff(job.attempts);
+        job.due_ms = match self.next(&job, &fault, now).await {
+            Next::Fail => return self.end(job, JobState::Failed, Some(fault)).await,
+            Next::Wedge => return self.wedge(job, fault).await,
+            Next::At(due_ms) => due_ms,
+        };
         tracing::debug!(job = %job.id, code = %fault.code, attempts = job.attempts, "a send is tried again");
         if let Err(error) = self.store.defer_job(&job.id, job.attempts, job.due_ms, &fault).await {
             tracing::warn!(job = %job.id, %error, "an attempt was not recorded");
@@ -177,6 +256,84 @@ impl Sender {
         job.due_ms = until_ms;
         job.fault = Some(why);
         Worked::Again(job)
+    }
+
+    /// What follows from a fault.
+    async fn next(&self, job: &SendJob, fault: &Fault, now: Millis) -> Next {
+        let held_until = match fault.code.as_str() {
+            OVERLIMIT => {
+                let first_ms = self.config.hold_session_ms as Millis;
+                Some(self.holds.hold(&job.session, first_ms, now).await)
+            }
+            REACH_OUT_LOCKED if job.step.is_none() => Some(now + self.config.hold_chat_ms as Millis),
+            _ => None,
+        };
+        // A plan decides by itself whether it waits for a chat to be let.
+        let settled = fault.kind == FaultKind::Fail || (job.step.is_some() && fault.code == REACH_OUT_LOCKED);
+        if settled {
+            return Next::Fail;
+        }
+        if job.attempts > self.config.max_retries {
+            return if may_wedge(job) { Next::Wedge } else { Next::Fail };
+        }
+        Next::At(held_until.unwrap_or_else(|| now + self.backoff(job.attempts)))
+    }
+
+    /// A job whose session is held: it waits, but not for ever.
+    async fn held(&self, job: SendJob, since_ms: Millis, until_ms: Millis, now: Millis) -> Worked<SendJob> {
+        let waited = now - since_ms.max(job.created_ms);
+        if waited < self.config.held_most_ms as Millis {
+            return Worked::Again(SendJob { due_ms: until_ms, ..job });
+        }
+        let fault = Fault::retry(OVERLIMIT, "WhatsApp has limited the rate of this account (429) for too long");
+        if may_wedge(&job) { self.wedge(job, fault).await } else { self.end(job, JobState::Failed, Some(fault)).await }
+    }
+
+    async fn wedge(&self, job: SendJob, fault: Fault) -> Worked<SendJob> {
+        match self.store.wedge_job(&job.id, job.attempts, &fault).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "a wedged job was not saved; saving it again");
+                return Worked::Again(SendJob { due_ms: self.clock.now_ms() + STORE_RETRY_MS, ..job });
+            }
+        }
+        tracing::warn!(job = %job.id, session = %job.session, code = %fault.code, "a message is wedged");
+        self.bulk_moved(&job);
+        self.tell(JobEnd {
+            job: job.id,
+            state: JobState::Wedged,
+            attempts: job.attempts,
+            fault: Some(fault),
+            ended_ms: self.clock.now_ms(),
+        });
+        Worked::Done
+    }
+
+    /// Has bulks fed again once enough of their jobs have left the line.
+    fn bulk_moved(&self, job: &SendJob) {
+        if job.bulk.is_none() {
+            return;
+        }
+        let ends = self.bulk_ends.fetch_add(1, Ordering::Relaxed) + 1;
+        if ends.is_multiple_of(timekeeper::FEED_AFTER) {
+            self.timer.notify_one();
+        }
+    }
+
+    /// Tells the caller who waits for a job that has ended before.
+    pub(crate) fn tell_ended(&self, job: &SendJob) {
+        if let Some(ended_ms) = job.ended_ms {
+            let (state, attempts, fault) = (job.state, job.attempts, job.fault.clone());
+            self.tell(JobEnd { job: job.id.clone(), state, attempts, fault, ended_ms });
+        }
+    }
+
+    /// Tells the caller who waits for a job. One that gave up reads its row.
+    fn tell(&self, end: JobEnd) {
+        let tell = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&end.job);
+        if let Some(tell) = tell {
+            let _ = tell.send(end);
+        }
     }
 
     /// The wait after the `attempts`-th attempt.
@@ -200,13 +357,16 @@ impl Sender {
             }
         }
         crash_point!("send.committed");
-        let tell = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
-        if let Some(tell) = tell {
-            // A caller that gave up waiting reads the job's row.
-            let _ = tell.send(end);
-        }
+        self.bulk_moved(&job);
+        self.tell(end);
         Worked::Done
     }
+}
+
+/// Whether a job waits for a person when it was tried often enough. What a plan
+/// waits for does not, and signs of presence are of the moment.
+fn may_wedge(job: &SendJob) -> bool {
+    job.step.is_none() && !matches!(job.effect, Effect::Presence { .. })
 }
 
 struct Queue {
@@ -220,7 +380,7 @@ impl Row for SendJob {
     }
 
     fn lane(&self) -> String {
-        self.chat.as_ref().map_or(String::new(), |chat| chat.to_string())
+        SendJob::lane(self)
     }
 
     fn due_ms(&self) -> Millis {
@@ -229,6 +389,10 @@ impl Row for SendJob {
 
     fn written_ms(&self) -> Millis {
         self.created_ms
+    }
+
+    fn urgent(&self) -> bool {
+        self.bulk.is_none()
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use warest_link::{Intake, LinkStatus, Links};
+use warest_model::birth::Births;
 use warest_model::clock::{Clock, ManualClock, Millis};
 use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
@@ -139,15 +140,19 @@ impl World {
         Self { engine, intake, links, store, ..self }
     }
 
+    fn births(&self) -> Births {
+        Births::new(self.clock.now_ms())
+    }
+
     /// Queues a text as REST does.
     pub async fn send(&self, to: &str, text: &str) -> JobId {
         let effect = Effect::Text { to: jid(to), text: text.to_owned(), mentions: Vec::new(), quoted: None };
-        self.engine.send(&self.entry(), effect).await.unwrap().0.id
+        self.engine.send(&self.entry(), &self.births(), effect, None).await.unwrap().0.id
     }
 
     /// Runs actions, as reactors do.
     pub async fn act(&self, actions: serde_json::Value) -> warest_model::id::RunId {
-        self.engine.run_actions(&self.entry(), &actions).await.unwrap()
+        self.engine.run_actions(&self.entry(), &self.births(), &actions).await.unwrap()
     }
 
     /// Somebody writes.

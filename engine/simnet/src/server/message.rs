@@ -24,6 +24,11 @@ pub(crate) async fn receive(
     connection: &Arc<Connection>,
     stanza: Node,
 ) {
+    let to = node::jid(&stanza, "to").and_then(|to| net.account_of(&to));
+    if let Some(code) = net.faults.nack(&account.phone, to.as_deref().map(|to| &*to.phone)) {
+        net.stats.count("faults.struck");
+        return refuse(net, connection, &stanza, code).await;
+    }
     let Some(fault) = net.faults.strike(&account.phone, Direction::Out) else {
         return accept(net, account, device, connection, &stanza).await;
     };
@@ -46,7 +51,7 @@ pub(crate) async fn receive(
                 accept(&net, &account, &device, &connection, &stanza).await;
             });
         }
-        FaultKind::Refuse | FaultKind::Ban => {
+        FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban => {
             accept(net, account, device, connection, &stanza).await;
         }
     }
@@ -62,10 +67,7 @@ async fn accept(
     let (Some(to), Some(id)) = (node::jid(stanza, "to"), node::attr(stanza, "id")) else { return };
     net.stats.count("messages.accepted");
     let Some(recipient) = net.account_of(&to) else {
-        net.stats.count("messages.refused");
-        let mut refusal = ack(stanza, "message");
-        refusal.attrs.insert("error", "404");
-        return connection.send(refusal).await;
+        return refuse(net, connection, stanza, 404).await;
     };
     let kind = node::attr(stanza, "type").unwrap_or_else(|| "text".into());
     let category = node::attr(stanza, "category");
@@ -100,6 +102,14 @@ async fn accept(
     account.met(&recipient.phone);
     recipient.met(&account.phone);
     connection.send(ack(stanza, "message")).await;
+}
+
+/// Acknowledges a message with an error.
+async fn refuse(net: &Network, connection: &Connection, stanza: &Node, code: u16) {
+    net.stats.count("messages.refused");
+    let mut refusal = ack(stanza, "message");
+    refusal.attrs.insert("error", code.to_string());
+    connection.send(refusal).await;
 }
 
 /// The encrypted copies in a stanza, each with its device.

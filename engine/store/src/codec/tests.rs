@@ -115,20 +115,13 @@ fn run() -> Run {
 }
 
 fn job(step: Option<(warest_model::id::RunId, Path)>) -> SendJob {
+    let id = "job_01HF5QZVQSK3T1SH4Z2RCB2DQB".parse().unwrap();
     SendJob {
-        id: "job_01HF5QZVQSK3T1SH4Z2RCB2DQB".parse().unwrap(),
-        seq: 0,
-        session: "support-1".parse().unwrap(),
         chat: step.is_some().then(|| jid("628111")),
-        effect: text(),
         message_id: "3EB0112233445566778899".to_owned(),
         step,
-        state: JobState::Queued,
-        attempts: 0,
         due_ms: 0,
-        fault: None,
-        created_ms: 1_700_000_000_123,
-        ended_ms: None,
+        ..SendJob::new(id, "support-1".parse().unwrap(), text(), 1_700_000_000_123)
     }
 }
 

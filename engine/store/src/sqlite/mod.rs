@@ -4,8 +4,11 @@
 //! reads go to a small pool of connections that cannot write. A method that
 //! changes something returns once the change is on the disk.
 
+mod bulks;
 mod events;
 mod guards;
+mod idempotency;
+mod jobs;
 mod log;
 mod outbox;
 mod queue;

@@ -1,8 +1,11 @@
 //! What every driver of the store must do, in cases that each driver's test
 //! file runs by [`conformance!`]. Each case gets an empty store.
 
+pub mod book;
+pub mod bulks;
 pub mod events;
 pub mod guards;
+pub mod keys;
 pub mod log;
 pub mod outbox;
 pub mod queue;
@@ -61,6 +64,13 @@ macro_rules! conformance {
             guards: an_opt_out_comes_with_its_event, opt_outs_are_listed_and_removed,
                 a_budget_of_chats_is_never_overdrawn, a_quota_holds_through_a_restart,
                 what_guards_know_goes_with_its_session;
+            book: a_scheduled_job_takes_its_place_when_it_is_due, a_queued_job_leaves_the_line_until_its_time,
+                a_wedged_job_waits_for_a_person, an_open_job_is_cancelled_with_its_step, jobs_are_filtered_and_paged,
+                receipts_are_kept_with_the_job, holds_are_kept;
+            bulks: a_bulk_is_stored_whole_or_not_at_all, a_bulk_is_fed_a_few_at_a_time,
+                what_is_left_of_a_bulk_is_cancelled;
+            keys: a_key_is_begun_once_and_keeps_its_answer, a_key_that_was_cut_off_begins_again_as_it_was,
+                old_keys_are_forgotten;
             outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named,
                 deliveries_are_filtered_and_paged, a_replayed_delivery_is_owed_behind_all_others,
                 a_range_is_replayed_in_bounded_pieces, old_attempts_make_room;
@@ -155,20 +165,11 @@ pub fn new_step(path: &str, state: StepState) -> Step {
 }
 
 pub fn new_job(session: &str, chat: &str) -> SendJob {
+    let effect = Effect::Text { to: jid("628111"), text: "hi".to_owned(), mentions: Vec::new(), quoted: None };
     SendJob {
-        id: JobId::new(NOW),
-        seq: 0,
-        session: name(session),
         chat: (!chat.is_empty()).then(|| jid(chat)),
-        effect: Effect::Text { to: jid("628111"), text: "hi".to_owned(), mentions: Vec::new(), quoted: None },
         message_id: "3EB0AA".to_owned(),
-        step: None,
-        state: JobState::Queued,
-        attempts: 0,
-        due_ms: NOW,
-        fault: None,
-        created_ms: NOW,
-        ended_ms: None,
+        ..SendJob::new(JobId::new(NOW), name(session), effect, NOW)
     }
 }
 

@@ -33,8 +33,8 @@ use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::id::{JobId, SessionId};
 use warest_model::jid::Jid;
-use warest_model::job::{JobState, SendJob};
-use warest_model::plan::{Effect, PresenceState, message_id};
+use warest_model::job::SendJob;
+use warest_model::plan::{Effect, PresenceState};
 use warest_store::cache::{Cache, Key};
 use warest_store::{Consent, Opened, Store, StoreError};
 
@@ -248,22 +248,8 @@ impl Guards {
 
     fn confirmation(&self, entry: &SessionEntry, chat: &Jid, text: String) -> SendJob {
         let now_ms = self.clock.now_ms();
-        let id = JobId::new(now_ms);
-        SendJob {
-            message_id: message_id(id.as_str(), ""),
-            seq: 0,
-            session: entry.session.id.clone(),
-            chat: Some(chat.clone()),
-            effect: Effect::Text { to: chat.clone(), text, mentions: Vec::new(), quoted: None },
-            step: None,
-            state: JobState::Queued,
-            attempts: 0,
-            due_ms: now_ms,
-            fault: None,
-            created_ms: now_ms,
-            ended_ms: None,
-            id,
-        }
+        let effect = Effect::Text { to: chat.clone(), text, mentions: Vec::new(), quoted: None };
+        SendJob::new(JobId::new(now_ms), entry.session.id.clone(), effect, now_ms)
     }
 
     /// Has the message typed: until its turn, then until it is typed.
