@@ -50,7 +50,7 @@ impl Tally {
         self.wrong() == 0
     }
 
-    /// The same, where the network itself may change the order of arrival.
+    /// The same, where messages may arrive in another order than they were written in.
     pub fn is_clean_but_for_arrival(&self) -> bool {
         self.wrong() - self.log_swapped == 0
     }
