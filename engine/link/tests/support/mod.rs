@@ -73,6 +73,18 @@ impl Memory {
         seen.iter().find(|one| fits(one)).unwrap().clone()
     }
 
+    /// Waits until the states that were recorded end with these.
+    pub async fn until_states(&self, last: &[&str]) {
+        let mut seen = self.seen.subscribe();
+        let found = tokio::time::timeout(DEADLINE, async {
+            while !self.states().iter().map(String::as_str).collect::<Vec<_>>().ends_with(last) {
+                seen.changed().await.unwrap();
+            }
+        })
+        .await;
+        assert!(found.is_ok(), "{last:?} did not come; states were {:?}", self.states());
+    }
+
     /// The states that were recorded, in order.
     pub fn states(&self) -> Vec<String> {
         self.seen
