@@ -155,3 +155,17 @@ async fn a_database_of_the_first_schema_goes_on_with_its_targets_and_deliveries(
     assert_eq!(found, store.pending_deliveries(&target.id, None, 0, 9).await.unwrap(), "its owner sees it");
     assert_eq!((found[0].attempts, found[0].tries), (4, 4), "its schedule goes on where it stood");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_and_those_beside_it_are_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let sqlite = open().await;
+    let mut files = 0;
+    for file in std::fs::read_dir(sqlite.folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+        files += 1;
+    }
+    assert!(files >= 2, "the log is beside it");
+}

@@ -104,6 +104,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864");
+        make_private(&options.path)?;
         let mut connection = writing.connect().await?;
         MIGRATIONS
             .run_direct(None, &mut connection, false)
@@ -168,6 +169,20 @@ impl SqliteStore {
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+/// Makes the file, if it is missing, readable by its owner alone: it holds
+/// messages. SQLite gives the files beside it the same mode.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Database(format!("{} cannot be made: {error}", path.display()))),
     }
 }
 
