@@ -1,7 +1,7 @@
 //! Following the event log: everything behind a position, in the order of the
 //! log, and then what is appended, without a gap or a repeat.
 //!
-//! A follower reads the store until nothing follows, and then hears the [`Tail`]:
+//! A follower reads the store until nothing follows, and then hears the `Tail`:
 //! one task that reads what was appended, once for all followers, and exists only
 //! while there are any. A follower that lags behind the tail's bounded buffer
 //! reads the store again from where it was, so being slow costs reads, never

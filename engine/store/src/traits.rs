@@ -223,7 +223,7 @@ pub trait EventLog: crate::Upkeep + Send + Sync {
     /// Reads the log on from behind the position `after` (0: from its oldest
     /// event), in its order: at most `limit` events that fit, out of a bounded
     /// stretch. Positions become visible in order, so whoever reads on from
-    /// [`LogPage::upto`] misses nothing and sees nothing twice.
+    /// [`LogPage::upto`](crate::LogPage::upto) misses nothing and sees nothing twice.
     async fn events_after(&self, filter: &EventFilter, after: i64, limit: u32) -> Result<crate::LogPage>;
     /// The position of the event with this id; none if it is not kept.
     async fn event_position(&self, id: &str) -> Result<Option<i64>>;

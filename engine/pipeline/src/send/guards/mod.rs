@@ -2,7 +2,7 @@
 //!
 //! Asked between queue and link, for every message; what else is sent (read
 //! receipts, presence) passes. Reads what is known of the recipient, the counts
-//! and what the session has tuned, and lets [`decide`] decide; what passes is
+//! and what the session has tuned, and lets [`mod@decide`] decide; what passes is
 //! counted. A message that has to wait is a row with a due time: nothing sleeps
 //! here.
 //!
