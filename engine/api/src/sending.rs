@@ -71,17 +71,24 @@ impl<'a> Batch<'a> {
     pub async fn queue(&mut self, state: &ApiState, to: String, jid: Jid, effect: Effect) -> Result<(), ApiError> {
         // What is scheduled meets the guards when it falls due.
         let scheduled = self.at_ms.is_some_and(|at_ms| at_ms > state.now_ms());
-        let outlook = if scheduled { Outlook::Clear } else { state.engine.outlook(self.entry, &effect).await? };
+        let outlook = match scheduled {
+            true => Ok(Outlook::Clear),
+            false => state.engine.outlook(self.entry, &effect).await,
+        };
         let later = match outlook {
-            Outlook::Refused { fault, until_ms } => {
-                self.births.skip();
+            Ok(Outlook::Clear) => None,
+            // Nobody waits here for what is held for longer than the answer takes.
+            Ok(Outlook::Later(hold)) => Some(hold).filter(|hold| hold.until_ms > state.now_ms() + wait_ms(state)),
+            Ok(Outlook::Refused { fault, until_ms }) => {
                 self.again_ms = self.again_ms.max(until_ms);
-                self.sends.push(Send { to, jid, job: None, state: SendState::Failed(fault) });
+                self.refuse(to, jid, fault);
                 return Ok(());
             }
-            // Nobody waits here for what is held for longer than the answer takes.
-            Outlook::Later(hold) => Some(hold).filter(|hold| hold.until_ms > state.now_ms() + wait_ms(state)),
-            Outlook::Clear => None,
+            Err(error) if self.sends.is_empty() => return Err(error.into()),
+            Err(error) => {
+                self.refuse(to, jid, Fault::retry("not_queued", error.to_string()));
+                return Ok(());
+            }
         };
         let (job, state) = match state.engine.send(self.entry, self.births, effect, self.at_ms).await {
             Ok((job, _)) if job.state == JobState::Scheduled => (Some(job), SendState::Scheduled),
@@ -97,6 +104,13 @@ impl<'a> Batch<'a> {
         };
         self.sends.push(Send { to, jid, job, state });
         Ok(())
+    }
+
+    /// Notes a send that has no job.
+    fn refuse(&mut self, to: String, jid: Jid, fault: Fault) {
+        // Those behind it keep their ids, should the request come again.
+        self.births.skip();
+        self.sends.push(Send { to, jid, job: None, state: SendState::Failed(fault) });
     }
 
     /// Waits for the ends, and answers: `sent` if all went out. `kind` is what

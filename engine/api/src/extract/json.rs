@@ -90,7 +90,13 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() { ApiError::invalid(format!("`{path}`: {inner}")) } else { malformed(&inner) }
+        if !inner.is_data() {
+            return malformed(&inner);
+        }
+        // The path says where; line and column are for what is not JSON at all.
+        let why = inner.to_string();
+        let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
+        ApiError::invalid(format!("`{path}`: {why}"))
     })?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(value)

@@ -198,7 +198,8 @@ async fn read(response: reqwest::Response, now_ms: Millis) -> (Answer, Vec<u8>) 
         }
         401 | 403 => Answer::Refused { status: code },
         404 | 410 => Answer::Gone { status: code },
-        429 | 500..=599 => {
+        // 407 is a proxy on the way, which says nothing of the receiver.
+        407 | 429 | 500..=599 => {
             let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
             let after = after.and_then(|value| retry_after(value, now_ms));
             Answer::Later { status: Some(code), error, after }
