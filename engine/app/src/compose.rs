@@ -2,6 +2,7 @@
 
 use crate::cmd::restore::restoring;
 use crate::config::Settings;
+use crate::sink::redis::RedisSink;
 use crate::users::ensure_admin;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
@@ -57,8 +58,11 @@ impl Running {
         let cache = Arc::new(LocalCache::new(settings.cache, clock.clone()));
         let flows = FlowEngine::new(FlowLimits::default())?;
         let plugins = PluginHost::new(PluginLimits::default())?;
-        let prepared =
+        let mut prepared =
             Prepared::new(store.clone(), cache, clock.clone(), flows, plugins, settings.engine.clone()).await?;
+        if let Some(stream) = settings.redis_stream {
+            prepared.feed(Arc::new(RedisSink::new(stream, clock.clone())?));
+        }
         let link = LinkConfig {
             connect_concurrency: settings.engine.connect_concurrency,
             endpoint: settings.endpoint,

@@ -19,6 +19,7 @@ mod config;
 mod interrupts;
 mod lock;
 mod logging;
+mod sink;
 mod users;
 
 use clap::{Parser, Subcommand};

@@ -108,6 +108,8 @@ pub enum Begin {
     Oldest,
     /// Behind this event.
     After(EventId),
+    /// Behind this position.
+    Behind(i64),
 }
 
 /// What a follower sees.
@@ -141,6 +143,7 @@ impl Follower {
             Begin::Now => Some(store.log_end().await?),
             Begin::Oldest => Some(0),
             Begin::After(id) => store.event_position(id.as_str()).await?,
+            Begin::Behind(at) => Some(at),
         };
         let (at, gap) = (position.unwrap_or(0), position.is_none());
         Ok(Self { store, filter, at, page: VecDeque::new(), gap, reading: true, tail: heard })
@@ -166,7 +169,7 @@ impl Follower {
             if std::mem::take(&mut self.gap) {
                 return Ok(Followed::Gap);
             }
-            if let Some(entry) = self.page.pop_front() {
+            if let Some(entry) = self.ready() {
                 return Ok(Followed::Entry(entry));
             }
             if self.reading {
@@ -179,17 +182,35 @@ impl Follower {
                 continue;
             }
             match self.tail.recv().await {
-                // Read from the store already.
-                Ok(entry) if entry.seq <= self.at => {}
-                Ok(entry) => {
-                    self.at = entry.seq;
-                    if self.filter.fits(&entry) {
-                        return Ok(Followed::Entry(entry));
-                    }
-                }
+                Ok(entry) => self.hear(entry),
                 Err(RecvError::Lagged(_)) => self.reading = true,
                 Err(RecvError::Closed) => return Err(StoreError::Closed),
             }
+        }
+    }
+
+    /// What comes next, if it is here already.
+    pub fn ready(&mut self) -> Option<Arc<LogEntry>> {
+        // What is missing is told before what follows.
+        if self.gap {
+            return None;
+        }
+        while self.page.is_empty() && !self.reading {
+            match self.tail.try_recv() {
+                Ok(entry) => self.hear(entry),
+                Err(TryRecvError::Lagged(_)) => self.reading = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        self.page.pop_front()
+    }
+
+    /// Takes an entry of the tail, unless it was read from the store already or
+    /// does not fit.
+    fn hear(&mut self, entry: Arc<LogEntry>) {
+        if entry.seq > self.at {
+            self.at = entry.seq;
+            self.page.extend(self.filter.fits(&entry).then_some(entry));
         }
     }
 }

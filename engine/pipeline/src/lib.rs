@@ -24,6 +24,7 @@ pub mod keep;
 pub mod lanes;
 pub mod run;
 pub mod send;
+pub mod sink;
 mod wakeups;
 
 pub use engine::{Engine, EngineConfig, Prepared};

@@ -19,8 +19,8 @@ use warest_proto::v1;
 #[cfg(test)]
 mod tests;
 
-/// The record of an event.
-pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
+/// The record of an event, as it is stored and streamed.
+pub fn encode_event(event: &Event) -> Vec<u8> {
     v1::Event {
         id: event.id.to_string(),
         session: event.session.to_string(),

@@ -22,6 +22,7 @@ pub mod sqlite;
 mod traits;
 mod upkeep;
 
+pub use codec::encode_event;
 pub use error::StoreError;
 pub use guard_book::{ChatBudget, GuardBook, Opened, Openings, OptOut, QuotaUse, Standing};
 pub use log::{LogEntry, LogPage};
@@ -29,7 +30,7 @@ pub use query::{DeliveryFilter, EventFilter, JobFilter, Page, ReplayRange, RunFi
 pub use traits::{
     AttemptReport, BulkRecord, Bulks, Consent, Decision, Dispatch, EventLog, Idempotency, JobBook, JobEnd, KeyState,
     NewEvent, NewRun, Outbox, Progress, Reactors, Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue,
-    Store, TargetReport, Targets,
+    Sinks, Store, TargetReport, Targets,
 };
 pub use upkeep::{Cursor, FileSize, Horizon, Kind, Limits, MOST_COUNTED, Measure, Removed, Upkeep};
 

@@ -206,8 +206,9 @@ pub trait Registry: Send + Sync {
     /// Writes label, `enabled` and `me` of a session.
     async fn update_session(&self, session: &Session) -> Result<()>;
     /// Removes a session with its credentials, bindings, targets, dispatches,
-    /// pending jobs and pending deliveries. Events and runs stay until retention.
-    async fn delete_session(&self, id: &SessionId) -> Result<()>;
+    /// pending jobs and pending deliveries. Events and runs stay until retention;
+    /// runs that were active end at `now_ms`.
+    async fn delete_session(&self, id: &SessionId, now_ms: Millis) -> Result<()>;
 }
 
 /// The event log and what events are owed to.
@@ -485,6 +486,15 @@ pub trait Outbox: Send + Sync {
     async fn replay_deliveries(&self, range: &ReplayRange, limit: u32, now_ms: Millis) -> Result<Replayed>;
 }
 
+/// How far sinks have taken the event log.
+#[async_trait]
+pub trait Sinks: Send + Sync {
+    /// The position up to which a sink has taken the log; none if it is new.
+    async fn sink_position(&self, sink: &str) -> Result<Option<i64>>;
+    /// Notes that a sink has taken the log up to `seq`.
+    async fn set_sink_position(&self, sink: &str, seq: i64, now_ms: Millis) -> Result<()>;
+}
+
 /// Everything the engine asks of its store.
 pub trait Store:
     Registry
@@ -498,6 +508,7 @@ pub trait Store:
     + Idempotency
     + Outbox
     + GuardBook
+    + Sinks
     + 'static
 {
 }
@@ -514,6 +525,7 @@ impl<T> Store for T where
         + Idempotency
         + Outbox
         + GuardBook
+        + Sinks
         + 'static
 {
 }

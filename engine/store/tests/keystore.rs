@@ -490,7 +490,7 @@ async fn what_was_forgotten_stays_forgotten() {
     fixture.keys.put_session("a", b"s").await.unwrap();
     fixture.other.put_session("a", b"s").await.unwrap();
     fixture.store.forget_keys(&session("one")).await.unwrap();
-    fixture.store.delete_session(&session("two")).await.unwrap();
+    fixture.store.delete_session(&session("two"), 1).await.unwrap();
     let one = fixture.store.keystore(&session("one"), unread()).await.unwrap();
     let two = fixture.store.keystore(&session("two"), unread()).await.unwrap();
     for (old, new) in [(&fixture.keys, &one), (&fixture.other, &two)] {

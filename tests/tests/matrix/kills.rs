@@ -15,6 +15,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("replay.committed", "deliveries.rs"),
     ("start.opening", "keep.rs"),
     ("resume.before", "keep.rs"),
+    ("sink.before_commit", "sinks.rs"),
 ];
 /// Random kills between two counts.
 const EPOCH: u64 = 50;

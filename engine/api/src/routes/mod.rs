@@ -38,6 +38,7 @@ pub fn v1(state: &ApiState) -> Router<ApiState> {
     let plugin_limit = DefaultBodyLimit::max(state.config.plugin_bytes + FORM_BYTES);
     Router::new()
         .route("/server/storage", get(server::storage))
+        .route("/server/sinks", get(server::sinks))
         .route("/server/ping", get(server::ping))
         .route("/server/healthz", get(server::healthz))
         .route("/server/ready", get(server::ready))

@@ -1,5 +1,6 @@
 //! `GET /server/ping`, `/server/healthz`, `/server/ready`: is it there, is it
 //! well, may it have traffic. `GET /server/storage`: what does it keep.
+//! `GET /server/sinks`: do its sinks follow.
 
 use crate::auth::Caller;
 use crate::codes;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use warest_pipeline::keep::Sweep;
+use warest_pipeline::sink::SinkStatus;
 use warest_store::{Kind, Limits, Measure};
 
 /// Longest wait for the store's answer.
@@ -71,12 +73,38 @@ async fn store_answers(state: &ApiState) -> bool {
     matches!(tokio::time::timeout(STORE_WAIT, state.engine.store().next_wake()).await, Ok(Ok(_)))
 }
 
-/// How much is stored, what may go, and what the last sweep did. For
-/// administrators: the figures are everybody's.
-pub async fn storage(caller: Caller, State(state): State<ApiState>) -> ApiResult {
-    if !caller.user.is_admin {
-        return Err(ApiError::new(codes::FORBIDDEN, "only an administrator sees what the server stores"));
+/// The figures are everybody's.
+fn for_admins(caller: &Caller) -> Result<(), ApiError> {
+    match caller.user.is_admin {
+        true => Ok(()),
+        false => Err(ApiError::new(codes::FORBIDDEN, "only an administrator sees how the server is")),
     }
+}
+
+/// How each sink stands. For administrators.
+pub async fn sinks(caller: Caller, State(state): State<ApiState>) -> ApiResult {
+    for_admins(&caller)?;
+    let sinks = state.engine.sinks().await?;
+    Ok(Reply::new(codes::SUCCESS, "Sinks listed").results(sinks.iter().map(show_sink).collect()))
+}
+
+fn show_sink(sink: &SinkStatus) -> Value {
+    let (error, since) = sink.failing.clone().unzip();
+    json!({
+        "sink": sink.name,
+        "state": if sink.failing.is_none() { "ok" } else { "failing" },
+        "error": error,
+        "failingSince": since,
+        "lastEvent": sink.last_event,
+        "behind": sink.behind,
+        "gaps": sink.gaps,
+    })
+}
+
+/// How much is stored, what may go, and what the last sweep did. For
+/// administrators.
+pub async fn storage(caller: Caller, State(state): State<ApiState>) -> ApiResult {
+    for_admins(&caller)?;
     let keeper = state.engine.keeper();
     let stored = keeper.storage().await?;
     let kinds: Vec<Value> = stored.kinds.iter().map(|(kind, measure, limits)| show(*kind, measure, limits)).collect();

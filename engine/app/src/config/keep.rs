@@ -1,7 +1,7 @@
 //! The variables of the start, the stop and of what is kept.
 
-use super::{millis, text, var};
-use anyhow::{Context, bail};
+use super::{millis, span, var};
+use anyhow::bail;
 use std::time::Duration;
 use warest_model::clock::Millis;
 use warest_pipeline::keep::{RetentionConfig, default_limits};
@@ -64,45 +64,4 @@ fn limits(kind: Kind) -> anyhow::Result<Limits> {
         rows: most(&format!("{name}_MAX"), defaults.rows)?,
         bytes: megabytes.map(|megabytes| megabytes.saturating_mul(1 << 20)),
     })
-}
-
-/// A span of time in a variable: absent, `off` (no limit), or a number with a
-/// unit. Answers milliseconds.
-fn span(name: &str) -> anyhow::Result<Option<Option<Millis>>> {
-    let Some(value) = text(name) else { return Ok(None) };
-    parse_span(&value)
-        .map(Some)
-        .with_context(|| format!("{name} is \"{value}\"; give a number with s, m, h or d, such as 30d, or off"))
-}
-
-fn parse_span(value: &str) -> Option<Option<Millis>> {
-    if value == "off" {
-        return Some(None);
-    }
-    let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    // A hundred years is for ever, and keeps sums with it in range.
-    let number: u32 = number.parse().ok()?;
-    Some(Some(Millis::from(number).saturating_mul(unit).min(36_500 * 86_400_000)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_of_time_are_read_with_their_unit() {
-        assert_eq!(parse_span("30d"), Some(Some(30 * 86_400_000)));
-        assert_eq!(parse_span("90m"), Some(Some(5_400_000)));
-        assert_eq!(parse_span("off"), Some(None));
-        for bad in ["", "d", "30", "-1d", "1.5h", "30 d", "3é"] {
-            assert_eq!(parse_span(bad), None, "{bad:?}");
-        }
-    }
 }

@@ -4,19 +4,21 @@
 
 mod egress;
 mod guards;
+mod keep;
 mod streams;
 mod webhooks;
+
+pub use streams::RedisStream;
 
 use anyhow::{Context, bail};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use warest_api::{RateLimit, StreamLimits};
+use warest_model::clock::Millis;
 use warest_pipeline::EngineConfig;
 use warest_pipeline::send::SendConfig;
 use warest_store::cache::local::LocalOptions;
-
-mod keep;
 
 /// Everything that decides how one engine process works.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Settings {
     pub rate_limit: Option<RateLimit>,
     /// How much streams may take.
     pub streams: StreamLimits,
+    /// The stream outside that events go to, if there is one.
+    pub redis_stream: Option<RedisStream>,
     /// The pipeline.
     pub engine: EngineConfig,
 }
@@ -96,6 +100,7 @@ impl Settings {
             cache: guards::cache()?,
             rate_limit: guards::rate_limit()?,
             streams: streams::limits()?,
+            redis_stream: streams::redis()?,
             engine,
         })
     }
@@ -145,5 +150,46 @@ fn in_range(name: &str, least: f64, most: f64) -> anyhow::Result<Option<f64>> {
     match var::<f64>(name)? {
         Some(value) if !(least..=most).contains(&value) => bail!("{name} is {value}; use {least} to {most}"),
         value => Ok(value),
+    }
+}
+
+/// A span of time in a variable: absent, `off` (no limit), or a number with a
+/// unit. Answers milliseconds.
+fn span(name: &str) -> anyhow::Result<Option<Option<Millis>>> {
+    let Some(value) = text(name) else { return Ok(None) };
+    parse_span(&value)
+        .map(Some)
+        .with_context(|| format!("{name} is \"{value}\"; give a number with s, m, h or d, such as 30d, or off"))
+}
+
+fn parse_span(value: &str) -> Option<Option<Millis>> {
+    if value == "off" {
+        return Some(None);
+    }
+    let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    // A hundred years is for ever, and keeps sums with it in range.
+    let number: u32 = number.parse().ok()?;
+    Some(Some(Millis::from(number).saturating_mul(unit).min(36_500 * 86_400_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_are_read_with_their_unit() {
+        assert_eq!(parse_span("30d"), Some(Some(30 * 86_400_000)));
+        assert_eq!(parse_span("90m"), Some(Some(5_400_000)));
+        assert_eq!(parse_span("off"), Some(None));
+        for bad in ["", "d", "30", "-1d", "1.5h", "30 d", "3é"] {
+            assert_eq!(parse_span(bad), None, "{bad:?}");
+        }
     }
 }

@@ -13,6 +13,7 @@ mod guards;
 mod jobs;
 mod plugins;
 mod sessions;
+mod sinks;
 mod start_stop;
 mod targets;
 mod webhooks;
@@ -39,7 +40,8 @@ use crate::keep::{Keeper, RetentionConfig};
 use crate::run::Runner;
 use crate::send::guards::Guards;
 use crate::send::guards::policy::Policy;
-use crate::send::{Around, SendConfig, Sender};
+use crate::send::{Around, Holds, SendConfig, Sender};
+use crate::sink::{Feed, Sink};
 use crate::wakeups::Wakeups;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +114,8 @@ pub struct Prepared {
     deliverer: Arc<Deliverer>,
     intake: Arc<EventIntake>,
     guards: Arc<Guards>,
+    holds: Holds,
+    sinks: Vec<Arc<dyn Sink>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -169,6 +173,8 @@ impl Prepared {
         let guards =
             Guards::load(store.clone(), cache.clone(), clock.clone(), directory.clone(), config.guards.clone());
         let guards = Arc::new(guards.await?);
+        // Before anybody can send: a held session does not begin by pressing on.
+        let holds = Holds::load(store.clone()).await?;
         let intake = Arc::new(EventIntake {
             store: store.clone(),
             clock: clock.clone(),
@@ -190,9 +196,16 @@ impl Prepared {
             deliverer,
             intake,
             guards,
+            holds,
+            sinks: Vec::new(),
             tasks,
             stop,
         })
+    }
+
+    /// Adds a sink, which is told everything from where it was on.
+    pub fn feed(&mut self, sink: Arc<dyn Sink>) {
+        self.sinks.push(sink);
     }
 
     /// Where links put what they see.
@@ -210,6 +223,7 @@ impl Prepared {
             links: links.clone(),
             runner: self.runner.clone(),
             guards: self.guards.clone(),
+            holds: self.holds,
             wakeups: self.wakeups,
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),
@@ -217,7 +231,9 @@ impl Prepared {
         let sender = Arc::new(Sender::new(around, self.config.send.clone()));
         let live = self.intake.live.clone();
         let tail = Tail::new(self.store.clone(), live, self.tasks.clone(), self.stop.clone());
+        let feed = |sink| Arc::new(Feed::new(sink, self.store.clone(), tail.clone(), self.clock.clone()));
         let engine = Arc::new(Engine {
+            sinks: self.sinks.into_iter().map(feed).collect(),
             tail,
             config: self.config,
             keeper: Arc::new(keeper),
@@ -244,6 +260,7 @@ impl Prepared {
 /// A running engine.
 pub struct Engine {
     tail: Arc<Tail>,
+    sinks: Vec<Arc<Feed>>,
     config: EngineConfig,
     store: Arc<dyn Store>,
     cache: Arc<dyn Cache>,

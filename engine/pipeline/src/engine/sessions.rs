@@ -123,7 +123,7 @@ impl Engine {
         let data = serde_json::json!({"state": "deleted", "status": "deleted", "tags": ["session", "deleted"]});
         let gone = Observation { kind: EventKind::SessionStatus, chat: None, dedup: None, data };
         self.intake.record(id, vec![gone]).await.map_err(EngineError::Link)?;
-        self.store.delete_session(id).await?;
+        self.store.delete_session(id, self.clock.now_ms()).await?;
         for target in self.directory.targets(id) {
             self.deliverer.wakeups.drop_target(&target.id);
         }

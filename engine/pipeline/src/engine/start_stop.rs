@@ -58,8 +58,10 @@ impl Engine {
         fail::fail_point!("resume.before");
         self.tasks.spawn(self.runner.clone().keep_time(self.stop.clone()));
         self.tasks.spawn(self.keeper.clone().run(self.stop.clone()));
-        // Before a session connects: a held one does not begin by pressing on.
-        until_done("holds", || self.sender.resume()).await;
+        for feed in &self.sinks {
+            self.tasks.spawn(feed.clone().run(self.stop.clone()));
+        }
+        self.sender.resume();
         tokio::join!(
             until_done("dispatches", || self.dispatcher.resume()),
             until_done("deliveries", || self.deliverer.resume()),

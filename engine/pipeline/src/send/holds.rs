@@ -45,16 +45,11 @@ pub(crate) struct Trial<'a> {
 }
 
 impl Holds {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, held: Mutex::default() }
-    }
-
-    /// Reads the holds that an earlier process left.
-    pub(crate) async fn load(&self) -> Result<(), StoreError> {
-        let rows = self.store.holds().await?;
+    /// The holds that an earlier process left.
+    pub(crate) async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let rows = store.holds().await?;
         let held = rows.into_iter().map(|(session, hold)| (session, Held { hold, on_trial: false }));
-        self.lock().extend(held);
-        Ok(())
+        Ok(Self { held: Mutex::new(held.collect()), store })
     }
 
     /// Asks for leave to send.
@@ -135,7 +130,7 @@ mod tests {
     async fn holds() -> (tempfile::TempDir, Holds, SessionId) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("x.db"), Cipher::new(&MasterKey::random())).await.unwrap();
-        (folder, Holds::new(Arc::new(store)), "s".parse().unwrap())
+        (folder, Holds::load(Arc::new(store)).await.unwrap(), "s".parse().unwrap())
     }
 
     fn held_until(pass: Pass<'_>) -> Option<Millis> {
@@ -176,8 +171,7 @@ mod tests {
         }
         let until = holds.hold(&s, 60_000, now).await;
         assert_eq!(until - now, LONGEST_MS);
-        let restarted = Holds::new(holds.store.clone());
-        restarted.load().await.unwrap();
+        let restarted = Holds::load(holds.store.clone()).await.unwrap();
         assert_eq!(held_until(restarted.pass(&s, now + 1)), Some(until));
         // A clock that is set back by a day does not make it a day longer.
         let back = now - 86_400_000;

@@ -29,7 +29,8 @@ use crate::run::Runner;
 use crate::wakeups::Wakeups;
 use async_trait::async_trait;
 use claims::Claims;
-use holds::{Holds, Pass, Trial};
+pub(crate) use holds::Holds;
+use holds::{Pass, Trial};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,6 +83,7 @@ pub(crate) struct Around {
     pub(crate) links: Arc<dyn Links>,
     pub(crate) runner: Runner,
     pub(crate) guards: Arc<Guards>,
+    pub(crate) holds: Holds,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -97,9 +99,9 @@ enum Next {
 impl Sender {
     /// A sender with no session started.
     pub(crate) fn new(around: Around, config: SendConfig) -> Self {
-        let Around { store, clock, links, runner, guards, wakeups, tasks, stop } = around;
+        let Around { store, clock, links, runner, guards, holds, wakeups, tasks, stop } = around;
         Self {
-            holds: Holds::new(store.clone()),
+            holds,
             store,
             clock,
             links,
@@ -116,11 +118,9 @@ impl Sender {
         }
     }
 
-    /// Reads what an earlier process left, and keeps time from now on.
-    pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), StoreError> {
-        self.holds.load().await?;
+    /// Keeps time from now on.
+    pub(crate) fn resume(self: &Arc<Self>) {
         self.tasks.spawn(self.clone().keep_time());
-        Ok(())
     }
 
     /// Says that jobs were stored that are not in line yet.

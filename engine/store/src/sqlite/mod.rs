@@ -17,6 +17,7 @@ pub mod recovery;
 mod registry;
 mod retention;
 mod runs;
+mod sinks;
 mod targets;
 mod writer;
 

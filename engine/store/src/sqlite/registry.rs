@@ -7,6 +7,7 @@ use crate::traits::Registry;
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use warest_model::clock::Millis;
 use warest_model::fault::Fault;
 use warest_model::id::{SessionId, UserId};
 use warest_model::session::Session;
@@ -139,9 +140,9 @@ impl Registry for SqliteStore {
         .await
     }
 
-    async fn delete_session(&self, id: &SessionId) -> Result<()> {
+    async fn delete_session(&self, id: &SessionId, now_ms: Millis) -> Result<()> {
         let id = id.clone();
-        self.write(move |db| Box::pin(async move { delete_session(db, &id).await })).await
+        self.write(move |db| Box::pin(async move { delete_session(db, &id, now_ms).await })).await
     }
 }
 
@@ -164,14 +165,15 @@ const OWNED: [&str; 14] = [
     "DELETE FROM sessions WHERE id = ?",
 ];
 
-async fn delete_session(db: &mut SqliteConnection, id: &SessionId) -> Result<()> {
+async fn delete_session(db: &mut SqliteConnection, id: &SessionId, now_ms: Millis) -> Result<()> {
     // Runs that still had something to do end here, and say why.
     let fault = Fault::fail("session_deleted", "the session was removed before this run had ended");
     sqlx::query(
-        "UPDATE runs SET state = 'failed', version = version + 1, wake_ms = NULL, fault = ?
+        "UPDATE runs SET state = 'failed', version = version + 1, wake_ms = NULL, fault = ?, ended_ms = ?
          WHERE session = ? AND state = 'active'",
     )
     .bind(encode_fault(&fault))
+    .bind(now_ms)
     .bind(id.as_str())
     .execute(&mut *db)
     .await?;

@@ -145,7 +145,7 @@ pub async fn what_guards_know_goes_with_its_session(driver: &mut impl Driver) {
     driver.restart().await;
     let store = driver.store();
     assert_eq!(store.guard_settings().await.unwrap(), [(s.clone(), "{\"pacing\":{}}".to_owned())]);
-    store.delete_session(&s).await.unwrap();
+    store.delete_session(&s, 1).await.unwrap();
     store.add_session(&new_session("s", &owner)).await.unwrap();
     assert_eq!(store.guard_settings().await.unwrap(), []);
     assert!(!store.standing(&s, &jid(ANA)).await.unwrap().known);

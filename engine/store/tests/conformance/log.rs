@@ -54,7 +54,7 @@ pub async fn what_fits_is_the_same_read_or_looked_at(driver: &mut impl Driver) {
     store.add_session(&new_session("b", &bob)).await.unwrap();
     store.append((0..4).map(|_| owed(&new_event("a", ""), &[])).collect()).await.unwrap();
     // The name passes on; what the one before did does not.
-    store.delete_session(&name("a")).await.unwrap();
+    store.delete_session(&name("a"), NOW).await.unwrap();
     store.add_session(&new_session("a", &bob)).await.unwrap();
     store.add_session(&new_session("c", &ana)).await.unwrap();
     let events = (0..24).map(|index| {
@@ -97,7 +97,7 @@ pub async fn the_newest_event_of_an_owner(driver: &mut impl Driver) {
     assert_eq!(store.newest_event(Some(&bob)).await.unwrap(), Some(events[4].id.clone()));
     assert_eq!(store.newest_event(None).await.unwrap(), Some(events[4].id.clone()));
     assert_eq!(store.newest_event(Some(&UserId::new(NOW))).await.unwrap(), None);
-    store.delete_session(&name("a")).await.unwrap();
+    store.delete_session(&name("a"), NOW).await.unwrap();
     assert_eq!(store.newest_event(Some(&ana)).await.unwrap(), Some(events[1].id.clone()));
 }
 
@@ -120,4 +120,15 @@ pub async fn what_is_appended_meanwhile_is_read_once(driver: &mut impl Driver) {
     let (appended, found) = tokio::time::timeout(deadline, futures::future::join(appends, reading)).await.unwrap();
     assert!(appended.iter().all(Result::is_ok));
     assert_eq!(found, read_on(store, &EventFilter::default(), 0, 100).await, "in the order of the log, once");
+}
+
+pub async fn a_sink_goes_on_where_it_was(driver: &mut impl Driver) {
+    assert_eq!(driver.store().sink_position("a").await.unwrap(), None);
+    for (sink, seq) in [("a", 7), ("b", 3), ("a", 9)] {
+        driver.store().set_sink_position(sink, seq, 1).await.unwrap();
+    }
+    driver.restart().await;
+    for (sink, seq) in [("a", Some(9)), ("b", Some(3)), ("c", None)] {
+        assert_eq!(driver.store().sink_position(sink).await.unwrap(), seq, "{sink}");
+    }
 }

@@ -54,7 +54,8 @@ macro_rules! conformance {
                 state_is_kept_per_chat, events_are_filtered_and_paged, owed_reactors_are_all_named,
                 concurrent_appends_all_arrive;
             log: the_log_is_read_on_in_its_order, what_fits_is_the_same_read_or_looked_at,
-                the_newest_event_of_an_owner, what_is_appended_meanwhile_is_read_once;
+                the_newest_event_of_an_owner, what_is_appended_meanwhile_is_read_once,
+                a_sink_goes_on_where_it_was;
             reactors: flows_are_replaced_and_removed, plugins_are_replaced_and_removed;
             targets: targets_are_set_and_updated, targets_are_added_and_removed, an_attempt_changes_its_targets_health,
                 a_target_is_stopped_once_and_resumed;

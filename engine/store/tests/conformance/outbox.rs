@@ -148,7 +148,7 @@ pub async fn deliveries_are_filtered_and_paged(driver: &mut impl Driver) {
     assert_eq!(found(span, &all).await[0].id, mine[1].id);
 
     // What a session of the same name left behind is not its owner's.
-    store.delete_session(&name("s")).await.unwrap();
+    store.delete_session(&name("s"), 1).await.unwrap();
     store.add_session(&new_session("s", &bob)).await.unwrap();
     let of_bob = DeliveryFilter { owner: Some(bob), ..DeliveryFilter::default() };
     assert_eq!(found(of_bob, &all).await, [theirs]);

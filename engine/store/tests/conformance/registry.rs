@@ -65,8 +65,8 @@ pub async fn a_removed_session_leaves_nothing_to_do(driver: &mut impl Driver) {
         let run = NewRun { wake_ms: Some(NOW), ..new_run(id, "api", None) };
         store.start_run(run).await.unwrap();
     }
-    store.delete_session(&name("gone")).await.unwrap();
-    assert!(matches!(store.delete_session(&name("gone")).await, Err(StoreError::NotFound { .. })));
+    store.delete_session(&name("gone"), 1).await.unwrap();
+    assert!(matches!(store.delete_session(&name("gone"), 1).await, Err(StoreError::NotFound { .. })));
 
     assert_eq!(store.session(&name("gone")).await.unwrap(), None);
     let stays = name("stays");
@@ -87,7 +87,7 @@ pub async fn a_removed_session_leaves_nothing_to_do(driver: &mut impl Driver) {
     let all = Page { before: None, limit: 10 };
     let of_gone = RunFilter { session: Some(name("gone")), ..RunFilter::default() };
     let ended = store.runs(&of_gone, &all).await.unwrap();
-    assert_eq!(ended[0].state, RunState::Failed);
+    assert_eq!((ended[0].state, ended[0].ended_ms), (RunState::Failed, Some(1)));
     assert_eq!(ended[0].fault.as_ref().unwrap().code, "session_deleted");
     let of_gone = EventFilter { session: Some(name("gone")), ..EventFilter::default() };
     assert_eq!(store.events(&of_gone, &all).await.unwrap().len(), 1, "events stay until retention");
@@ -105,7 +105,7 @@ pub async fn a_reused_name_shows_nothing_of_its_past(driver: &mut impl Driver) {
     let run = Some(new_run("s", "plugin:echo", Some(&event)));
     store.decide(&dispatch, Decision { run, state }).await.unwrap();
 
-    store.delete_session(&name("s")).await.unwrap();
+    store.delete_session(&name("s"), 9).await.unwrap();
     store.add_session(&new_session("s", &bob)).await.unwrap();
 
     let all = Page { before: None, limit: 10 };

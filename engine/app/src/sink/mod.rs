@@ -1,0 +1,3 @@
+//! The sinks there are.
+
+pub mod redis;
