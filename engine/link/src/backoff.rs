@@ -6,6 +6,9 @@
 use rand::RngExt as _;
 use std::time::Duration;
 
+/// Failures that still count after a connection was open for a moment.
+const EASED: u32 = 4;
+
 /// The waits of one session.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
@@ -29,6 +32,12 @@ impl Backoff {
     /// The longest that the next wait can be.
     pub(crate) fn ceiling(&self) -> Duration {
         self.base.saturating_mul(1_u32.checked_shl(self.failures.min(20)).unwrap_or(u32::MAX)).min(self.cap)
+    }
+
+    /// Counts few of the failures, after a connection that was open but did not
+    /// last: the server lets us in, and being away for long helps nobody.
+    pub(crate) fn ease(&mut self) {
+        self.failures = self.failures.min(EASED);
     }
 
     /// Starts over, after a connection that lasted.
@@ -58,6 +67,8 @@ mod tests {
             backoff.next();
         }
         assert_eq!(backoff.ceiling(), second * 300);
+        backoff.ease();
+        assert_eq!(backoff.ceiling(), second * 16);
         backoff.reset();
         assert_eq!(backoff.ceiling(), second);
     }

@@ -22,7 +22,8 @@ pub struct LinkConfig {
     pub backoff_base: Duration,
     /// Ceiling of every wait.
     pub backoff_cap: Duration,
-    /// A connection that lasted this long starts the waits over.
+    /// A connection that lasted this long starts the waits over; one that was open
+    /// for less makes them short again.
     pub stable_after: Duration,
     /// How long QR codes are offered before the session stops unpaired.
     pub pairing: Duration,

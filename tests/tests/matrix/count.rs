@@ -164,6 +164,7 @@ impl Inboxes {
     async fn count(&self, network: &Network, engine: &Engine, receiver: &Receiver, written: &[usize]) -> Tally {
         let stats = call(Method::GET, &format!("{}/stats", network.url), None).await.unwrap().body;
         let mut tally = Tally { written: written.iter().sum(), ..Tally::default() };
+        let mut lost = Vec::new();
         tally.repeats = stats["repeats"].as_u64().unwrap();
         for (index, texts) in self.texts.iter().enumerate() {
             let phone = Customers::phone(index);
@@ -179,8 +180,14 @@ impl Inboxes {
             // Replies follow the log; what the log has wrong is counted there.
             let order: Vec<usize> = log.iter().map(|(number, _)| *number).collect();
             for reactor in &self.reactors {
-                count_replies(&mut tally, &phone, reactor, texts, &order, written[index]);
+                let missing = count_replies(&mut tally, &phone, reactor, texts, &order, written[index]);
+                let of = |number| log.iter().find(|(logged, _)| *logged == number);
+                lost.extend(missing.into_iter().filter_map(of).map(|(_, event)| event.clone()));
             }
+        }
+        for event in lost {
+            let story = what_became_of(engine, &event).await;
+            tally.note(|| story);
         }
         tally
     }
@@ -215,6 +222,24 @@ async fn event_log(engine: &Engine, phone: &str) -> Vec<(usize, String)> {
     log
 }
 
+/// What the engine says became of an event whose reply did not come.
+async fn what_became_of(engine: &Engine, event: &str) -> String {
+    let mut story = format!("{event}:");
+    let runs = engine.api(Method::GET, &format!("/runs?event={event}"), None).await.unwrap().body;
+    for run in runs["results"].as_array().into_iter().flatten() {
+        let run = run["id"].as_str().unwrap_or_default();
+        let run = engine.api(Method::GET, &format!("/runs/{run}"), None).await.unwrap().body;
+        story.push_str(&format!("\n  {run}"));
+    }
+    let jobs = engine.api(Method::GET, "/jobs?limit=200", None).await.unwrap().body;
+    for job in jobs["results"].as_array().into_iter().flatten() {
+        if job["runId"].as_str().is_some_and(|run| story.contains(run)) {
+            story.push_str(&format!("\n  {job}"));
+        }
+    }
+    story
+}
+
 fn count_log(tally: &mut Tally, phone: &str, log: &[(usize, String)], written: usize) {
     let mut ids: BTreeMap<usize, usize> = BTreeMap::new();
     for (number, _) in log {
@@ -231,7 +256,14 @@ fn count_log(tally: &mut Tally, phone: &str, log: &[(usize, String)], written: u
     }
 }
 
-fn count_replies(tally: &mut Tally, phone: &str, reactor: &str, texts: &[String], log: &[usize], written: usize) {
+fn count_replies(
+    tally: &mut Tally,
+    phone: &str,
+    reactor: &str,
+    texts: &[String],
+    log: &[usize],
+    written: usize,
+) -> Vec<usize> {
     let numbers = texts.iter().filter_map(|text| text.strip_prefix(reactor)?.parse::<usize>().ok());
     let mut shown = BTreeSet::new();
     let mut places = Vec::new();
@@ -243,12 +275,14 @@ fn count_replies(tally: &mut Tally, phone: &str, reactor: &str, texts: &[String]
             tally.note(|| format!("{phone}: \"{reactor}{number}\" is shown twice"));
         }
     }
-    for number in (0..written).filter(|number| !shown.contains(number)) {
-        tally.lost += 1;
+    let lost: Vec<usize> = (0..written).filter(|number| !shown.contains(number)).collect();
+    tally.lost += lost.len();
+    for number in &lost {
         tally.note(|| format!("{phone}: \"{reactor}{number}\" never came"));
     }
     for pair in places.windows(2).filter(|pair| pair[1] < pair[0]) {
         tally.swapped += 1;
         tally.note(|| format!("{phone}: reply \"{reactor}{}\" came after {}", log[pair[1]], log[pair[0]]));
     }
+    lost
 }

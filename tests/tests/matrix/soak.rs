@@ -89,7 +89,7 @@ async fn a_soak_with_faults_loses_nothing_and_stays_flat() {
     let mut stage = Stage::over(network, folder, wire.url.clone(), 10, shim.env(), Receiver::start().await).await;
 
     let (begun, lasts) = (Instant::now(), Duration::from_secs(60 * minutes));
-    // A network that breaks again and again is dialled after up to five minutes.
+    // A network that was out of reach is dialled again after up to five minutes.
     stage.be_patient(Duration::from_secs(330));
     let samples = watch(stage.engine.pid());
     let mut turn = 0;

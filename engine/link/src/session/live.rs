@@ -18,7 +18,7 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::store::DevicePropsOverride;
 use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
-use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, OwnedNodeRef, TokioRuntime};
+use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, OwnedNodeRef, RawNodeLease, TokioRuntime};
 
 /// One-time keys uploaded at a time: enough for that many people to write first
 /// between two uploads; the server asks for more when few are left. The
@@ -41,6 +41,7 @@ pub(super) struct Live {
     /// which can take minutes after pairing.
     pub(super) login: oneshot::Receiver<Arc<OwnedNodeRef>>,
     _subscription: Subscription,
+    _stanzas: RawNodeLease,
 }
 
 impl Live {
@@ -104,8 +105,9 @@ impl Live {
             receipts,
         };
         let subscription = client.subscribe_handler(Arc::new(ears));
+        let stanzas = client.acquire_raw_node_forwarding();
         let login = client.wait_for_node(NodeFilter::tag("success"));
-        Ok(Self { client, dialer, signals, order, login, _subscription: subscription })
+        Ok(Self { client, dialer, signals, order, login, _subscription: subscription, _stanzas: stanzas })
     }
 
     /// The account's own address, once paired.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use warest_model::id::SessionId;
 use warest_model::job::Receipt;
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
+use whatsapp_rust::{Jid, OwnedNodeRef};
 
 /// A turn in a connection's life.
 #[derive(Debug)]
@@ -73,6 +74,12 @@ impl EventHandler for Ears {
             Event::ServerAck(ack) if ack.class.as_deref().is_none_or(|class| class == "message") => {
                 self.acks.resolve(&ack.id, ack.error.as_deref());
             }
+            // Told before anything is done about a stanza.
+            Event::RawNode(stanza) => {
+                if let Some((chat, sender, id)) = message_of(stanza) {
+                    self.order.arrived(&chat.user, &sender.user, &id);
+                }
+            }
             // Told before its sender is asked to send it once more.
             Event::UndecryptableMessage(message) if !message.is_unavailable && message::is_wanted(&message.info) => {
                 self.order.unreadable(&message.info);
@@ -106,6 +113,7 @@ impl EventHandler for Ears {
     fn interest(&self) -> EventInterest {
         EventInterest::of(&[
             EventKind::ServerAck,
+            EventKind::RawNode,
             EventKind::UndecryptableMessage,
             EventKind::Receipt,
             EventKind::Presence,
@@ -123,6 +131,17 @@ impl EventHandler for Ears {
             EventKind::Disconnected,
         ])
     }
+}
+
+/// Chat, sender and id of a stanza that is a message.
+fn message_of(stanza: &OwnedNodeRef) -> Option<(Jid, Jid, String)> {
+    if stanza.tag() != "message" {
+        return None;
+    }
+    let mut attributes = stanza.get().attrs();
+    let chat = attributes.optional_jid("from")?;
+    let sender = attributes.optional_jid("participant").unwrap_or_else(|| chat.clone());
+    Some((chat, sender, attributes.optional_string("id")?.into_owned()))
 }
 
 /// `LoggedOut` → `logged_out`, `Unknown(499)` → `unknown_499`.

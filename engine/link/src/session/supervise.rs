@@ -100,8 +100,10 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
         connection.run(&mut live, &mut commands).await;
         was_open |= connection.opened.is_some();
         pairing_until = connection.pairing_until.filter(|_| live.me().is_none());
-        if connection.opened.is_some_and(|at| at.elapsed() >= config.stable_after) {
-            backoff.reset();
+        match connection.opened {
+            Some(at) if at.elapsed() >= config.stable_after => backoff.reset(),
+            Some(_) => backoff.ease(),
+            None => {}
         }
         let why = connection.why.take().unwrap_or_else(|| Why::Lost("disconnected".to_owned()));
 
@@ -339,6 +341,8 @@ impl Connection<'_> {
             Signal::Replaced => self.ended(Why::Replaced),
             Signal::Banned(time) => self.ended(Why::Banned(time)),
             Signal::Outdated => self.ended(Why::Outdated),
+            // The restart that the server asks for after pairing.
+            Signal::Lost(_) if self.paired && self.opened.is_none() => self.ended(Why::Paired),
             Signal::Refused(reason) | Signal::Lost(reason) => self.ended(Why::Lost(reason)),
         }
     }
