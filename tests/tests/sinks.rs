@@ -247,7 +247,7 @@ async fn a_stream_is_trimmed_and_a_full_server_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_that_names_no_server_stops_the_start_without_showing_it() {
-    for url in ["http://:a-password@127.0.0.1", "redis", "redis://"] {
+    for url in ["http://:a-password@127.0.0.1", "redis", "redis://", "redis://u:12#a-password@127.0.0.1"] {
         let mut command = Command::new(warest_tests::binary("WAREST_BIN").unwrap());
         let folder = tempfile::tempdir().unwrap();
         command.args(["sandbox", "--bare", "--data-dir"]).arg(folder.path()).env("PORT", "0");

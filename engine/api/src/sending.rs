@@ -78,7 +78,9 @@ impl<'a> Batch<'a> {
         let later = match outlook {
             Ok(Outlook::Clear) => None,
             // Nobody waits here for what is held for longer than the answer takes.
-            Ok(Outlook::Later(hold)) => Some(hold).filter(|hold| hold.until_ms > state.now_ms() + wait_ms(state)),
+            Ok(Outlook::Later { until_ms, why }) => {
+                Some((until_ms, why)).filter(|(until_ms, _)| *until_ms > state.now_ms() + wait_ms(state))
+            }
             Ok(Outlook::Refused { fault, until_ms }) => {
                 self.again_ms = self.again_ms.max(until_ms);
                 self.refuse(to, jid, fault);
@@ -95,7 +97,7 @@ impl<'a> Batch<'a> {
             Ok((job, end)) => (
                 Some(job),
                 match later {
-                    Some(hold) => SendState::Queued(Some((hold.until_ms, hold.fault()))),
+                    Some(held) => SendState::Queued(Some(held)),
                     None => SendState::Waiting(end),
                 },
             ),
@@ -186,7 +188,8 @@ impl Send {
     /// What a job that has not ended waits for, as its row says.
     async fn held(&self, state: &ApiState) -> Option<(Millis, Fault)> {
         let job = state.engine.store().job(&self.job.as_ref()?.id).await.ok()??;
-        job.fault.filter(|_| job.state == JobState::Queued).map(|fault| (job.due_ms, fault))
+        let waits = matches!(job.state, JobState::Queued | JobState::Scheduled);
+        job.fault.filter(|_| waits).map(|fault| (job.due_ms, fault))
     }
 
     fn result(&self, phone: &str, kind: &str, quoted: Option<&str>, now_ms: Millis) -> Value {

@@ -128,6 +128,8 @@ pub struct Follower {
     filter: EventFilter,
     /// The position up to which everything was seen; 0 before the first.
     at: i64,
+    /// Whether what is kept is wanted, wherever it begins.
+    from_oldest: bool,
     page: VecDeque<Arc<LogEntry>>,
     gap: bool,
     /// Whether the store is read, not the tail heard.
@@ -142,11 +144,12 @@ impl Follower {
         let position = match begin {
             Begin::Now => Some(store.log_end().await?),
             Begin::Oldest => Some(0),
-            Begin::After(id) => store.event_position(id.as_str()).await?,
+            Begin::After(ref id) => store.event_position(id.as_str()).await?,
             Begin::Behind(at) => Some(at),
         };
         let (at, gap) = (position.unwrap_or(0), position.is_none());
-        Ok(Self { store, filter, at, page: VecDeque::new(), gap, reading: true, tail: heard })
+        let from_oldest = gap || begin == Begin::Oldest;
+        Ok(Self { store, filter, at, from_oldest, page: VecDeque::new(), gap, reading: true, tail: heard })
     }
 
     /// What is followed.
@@ -175,7 +178,8 @@ impl Follower {
             if self.reading {
                 let page = self.store.events_after(&self.filter, self.at, PAGE).await?;
                 // Retention has overtaken this follower.
-                self.gap = self.at > 0 && page.oldest.is_some_and(|oldest| oldest > self.at + 1);
+                self.gap = !self.from_oldest && page.oldest > self.at + 1;
+                self.from_oldest = false;
                 self.at = page.upto;
                 self.page = page.entries.into_iter().map(Arc::new).collect();
                 self.reading = page.more;

@@ -98,7 +98,7 @@ impl Feed {
             };
             match follower {
                 Ok((follower, at)) => return self.feed(follower, at, &stop).await,
-                Err(error) => self.failed(&error.to_string()),
+                Err(error) => self.unread(&error),
             }
             if !rest(&mut pause, &stop).await {
                 return;
@@ -138,7 +138,7 @@ impl Feed {
             let batch = match batch {
                 Ok(batch) => batch,
                 Err(error) => {
-                    self.failed(&error.to_string());
+                    self.unread(&error);
                     if !rest(&mut pause, stop).await {
                         break;
                     }
@@ -220,6 +220,10 @@ impl Feed {
                 saved
             }
         }
+    }
+
+    fn unread(&self, error: &StoreError) {
+        tracing::warn!(sink = self.sink.name(), %error, "the log could not be read for a sink; trying again");
     }
 
     fn failed(&self, error: &str) {

@@ -25,9 +25,9 @@ pub struct LogPage {
     pub upto: i64,
     /// Whether the log goes on behind `upto`.
     pub more: bool,
-    /// The position of the oldest event that is kept. If it is beyond the one
-    /// after which was asked for, what lay between is gone.
-    pub oldest: Option<i64>,
+    /// The position of the oldest event that is kept behind the one after which
+    /// was asked for, or at which the next will be. What lay between is gone.
+    pub oldest: i64,
 }
 
 impl EventFilter {

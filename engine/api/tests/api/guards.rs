@@ -109,7 +109,7 @@ async fn a_quota_may_delay_instead() {
         assert!(tokio::time::Instant::now() < deadline, "the row never said why: {job}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
-    assert_eq!((&job["state"], &job["attempts"]), (&json!("queued"), &json!(0)), "a wait is no attempt");
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("scheduled"), &json!(0)), "a wait is no attempt");
     assert_eq!(job["error"]["code"], "guard_quota");
     assert_eq!(job["dueAt"], held["dueAt"]);
 }

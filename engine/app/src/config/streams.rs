@@ -60,6 +60,9 @@ pub fn redis() -> anyhow::Result<Option<RedisStream>> {
     if !SCHEMES.contains(&url.scheme()) || url.host().is_none() {
         bail!("WAREST_STREAM_REDIS_URL must begin with redis://, rediss:// (TLS) or redis-cluster:// and name a host");
     }
+    if url.fragment().is_some() {
+        bail!("WAREST_STREAM_REDIS_URL has a # in it; write %23 for one in a password");
+    }
     // Neither fails on a URL with a host.
     let _ = (url.set_username(""), url.set_password(None));
     url.set_query(None);

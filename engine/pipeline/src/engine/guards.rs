@@ -40,7 +40,11 @@ impl Engine {
 
     /// What would become of a message that is queued now.
     pub async fn outlook(&self, entry: &SessionEntry, effect: &Effect) -> Result<Outlook, EngineError> {
-        Ok(self.guards.outlook(entry, effect, self.clock.now_ms()).await?)
+        let now = self.clock.now_ms();
+        match self.guards.outlook(entry, effect, now).await? {
+            Outlook::Clear => Ok(self.sender.outlook(&entry.session.id, effect, now).await?),
+            held => Ok(held),
+        }
     }
 
     /// A session's quota and how it stands, if it has one.

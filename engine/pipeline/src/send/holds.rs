@@ -70,6 +70,13 @@ impl Holds {
         Pass::Trial(Trial { holds: self, session: session.clone() })
     }
 
+    /// Until when a session is held, if it is.
+    pub(crate) fn until(&self, session: &SessionId, now_ms: Millis) -> Option<Millis> {
+        let held = self.lock();
+        let hold = held.get(session)?.hold;
+        Some(hold.until_ms.min(now_ms + hold.wait_ms)).filter(|until_ms| *until_ms > now_ms)
+    }
+
     /// WhatsApp refused: holds the session for `first_ms`, or for twice as long
     /// as before. Until when.
     pub(crate) async fn hold(&self, session: &SessionId, first_ms: Millis, now_ms: Millis) -> Millis {

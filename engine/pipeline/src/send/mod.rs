@@ -22,7 +22,8 @@ mod timekeeper;
 pub use config::SendConfig;
 pub use timekeeper::KEY_LIFE_MS;
 
-use self::guards::{Admission, Guards};
+use self::guards::decide::moment;
+use self::guards::{Admission, Guards, Outlook};
 use crate::crash::crash_point;
 use crate::lanes::{self, Row, Work, Worked};
 use crate::run::Runner;
@@ -54,6 +55,9 @@ const STORE_RETRY_MS: Millis = 500;
 const RECONNECT_MS: Millis = 250;
 /// Wait for somebody who has the job in hand.
 const CLAIM_MS: Millis = 50;
+/// A message that a guard holds for longer leaves the line meanwhile, so that
+/// what answers in its chat is not held with it.
+const IN_LINE_MS: Millis = 15_000;
 
 /// The fourth stage.
 pub struct Sender {
@@ -140,6 +144,28 @@ impl Sender {
     /// Stops a session's queue; its jobs stay.
     pub fn stop_session(&self, session: &SessionId) {
         self.wakeups.drop_session(session);
+    }
+
+    /// What holds up a message besides its guards.
+    pub(crate) async fn outlook(
+        &self,
+        session: &SessionId,
+        effect: &Effect,
+        now_ms: Millis,
+    ) -> Result<Outlook, StoreError> {
+        if let Some(until_ms) = self.holds.until(session, now_ms) {
+            let why = format!("WhatsApp limits the rate of this account; it is tried from {} on", moment(until_ms));
+            return Ok(Outlook::Later { until_ms, why: Fault::retry(OVERLIMIT, why) });
+        }
+        let Some(chat) = effect.chat() else { return Ok(Outlook::Clear) };
+        let head = self.store.queued_jobs(session, Some(chat.as_str()), 0, 1).await?.pop();
+        Ok(match head.filter(|head| head.due_ms > now_ms) {
+            Some(SendJob { due_ms, .. }) => {
+                let why = format!("an earlier message to this chat waits until {}", moment(due_ms));
+                Outlook::Later { until_ms: due_ms, why: Fault::retry("chat_waits", why) }
+            }
+            None => Outlook::Clear,
+        })
     }
 
     /// The end of a job, once it comes. Ask before queueing it.
@@ -252,6 +278,15 @@ impl Sender {
         if let Err(error) = self.store.defer_job(&job.id, job.attempts, until_ms, &why).await {
             // It waits all the same; only its row does not show it.
             tracing::warn!(job = %job.id, %error, "a guard's wait was not recorded");
+        } else if job.step.is_none() && until_ms - self.clock.now_ms() > IN_LINE_MS {
+            match self.store.reschedule_job(&job.id, until_ms).await {
+                Ok(()) | Err(StoreError::NotFound { .. }) => {
+                    self.bulk_moved(&job);
+                    self.stored();
+                    return Worked::Done;
+                }
+                Err(error) => tracing::warn!(job = %job.id, %error, "a held message stays in line"),
+            }
         }
         job.due_ms = until_ms;
         job.fault = Some(why);

@@ -182,18 +182,16 @@ impl World {
 
     /// Waits until a guard holds a job.
     pub async fn held(&self, id: &JobId, code: &str) -> SendJob {
-        let job = self.wait_job(id, |job| {
-            job.state != JobState::Queued || job.fault.as_ref().is_some_and(|fault| fault.code == code)
-        });
+        let job = self.wait_job(id, |job| !waits(job) || job.fault.as_ref().is_some_and(|fault| fault.code == code));
         let job = job.await;
-        assert_eq!(job.state, JobState::Queued, "{job:?}");
+        assert!(waits(&job), "{job:?}");
         assert_eq!(job.attempts, 0, "a guard's wait is no attempt");
         job
     }
 
     /// Waits until a job was sent.
     pub async fn sent(&self, id: &JobId) -> SendJob {
-        let job = self.wait_job(id, |job| job.state != JobState::Queued).await;
+        let job = self.wait_job(id, |job| !waits(job)).await;
         assert_eq!((job.state, &job.fault), (JobState::Sent, &None));
         job
     }
@@ -239,4 +237,9 @@ async fn start(store: &SqliteStore, clock: &Arc<ManualClock>) -> (Arc<Engine>, A
     let intake = prepared.intake();
     let engine = prepared.start(links.clone()).await.unwrap();
     (engine, intake, links)
+}
+
+/// In line or, if it waits for long, beside it.
+fn waits(job: &SendJob) -> bool {
+    matches!(job.state, JobState::Queued | JobState::Scheduled)
 }

@@ -13,15 +13,17 @@ const STRETCH: i64 = 5_000;
 
 /// See [`EventLog::events_after`](crate::EventLog::events_after).
 pub(super) async fn after(db: &SqlitePool, filter: &EventFilter, after: i64, limit: u32) -> Result<LogPage> {
-    let (oldest, first, newest): (Option<i64>, Option<i64>, Option<i64>) = sqlx::query_as(
-        "SELECT (SELECT min(seq) FROM events), (SELECT min(seq) FROM events WHERE seq > ?),
-                (SELECT max(seq) FROM events)",
+    let (first, newest, end): (Option<i64>, Option<i64>, Option<i64>) = sqlx::query_as(
+        "SELECT (SELECT min(seq) FROM events WHERE seq > ?), (SELECT max(seq) FROM events),
+                (SELECT seq FROM sqlite_sequence WHERE name = 'events')",
     )
     .bind(after)
     .fetch_one(db)
     .await?;
     let (Some(first), Some(newest)) = (first, newest) else {
-        return Ok(LogPage { upto: after, oldest, ..LogPage::default() });
+        // What there was up to the end is gone.
+        let end = end.unwrap_or(0).max(after);
+        return Ok(LogPage { upto: end, oldest: end + 1, ..LogPage::default() });
     };
     // Nothing up to `newest` can become visible later, so reading up to it in a
     // second statement misses nothing.
@@ -53,7 +55,7 @@ pub(super) async fn after(db: &SqlitePool, filter: &EventFilter, after: i64, lim
         Some(last) if entries.len() >= limit as usize => last.seq,
         _ => end,
     };
-    Ok(LogPage { entries, upto, more: upto < newest, oldest })
+    Ok(LogPage { entries, upto, more: upto < newest, oldest: first })
 }
 
 /// See [`EventLog::event_position`](crate::EventLog::event_position).

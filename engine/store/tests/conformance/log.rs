@@ -26,7 +26,7 @@ fn ids(entries: &[LogEntry]) -> Vec<EventId> {
 pub async fn the_log_is_read_on_in_its_order(driver: &mut impl Driver) {
     let any = EventFilter::default();
     let empty = driver.store().events_after(&any, 0, 10).await.unwrap();
-    assert!((empty.entries.is_empty(), empty.upto, empty.more, empty.oldest) == (true, 0, false, None), "{empty:?}");
+    assert!((empty.entries.is_empty(), empty.upto, empty.more, empty.oldest) == (true, 0, false, 1), "{empty:?}");
     assert_eq!(driver.store().log_end().await.unwrap(), 0);
     let events: Vec<_> = (0..25).map(|_| new_event("s", "628111")).collect();
     driver.store().append(events.iter().map(|event| owed(event, &[])).collect()).await.unwrap();
@@ -43,7 +43,7 @@ pub async fn the_log_is_read_on_in_its_order(driver: &mut impl Driver) {
     }
     let page = store.events_after(&any, all[24].seq, 10).await.unwrap();
     assert!((page.entries.len(), page.upto, page.more) == (0, all[24].seq, false), "{page:?}");
-    assert_eq!(page.oldest, Some(all[0].seq));
+    assert_eq!(page.oldest, all[24].seq + 1);
     assert_eq!(store.event_position(new_event("s", "").id.as_str()).await.unwrap(), None);
 }
 

@@ -37,18 +37,32 @@ pub struct Hold {
 impl Hold {
     /// What the job's row and a client are told.
     pub fn fault(&self) -> Fault {
-        let until = DateTime::<Utc>::from_timestamp_millis(self.until_ms).unwrap_or_default();
-        let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let (code, why) = match self.guard {
+        let (code, why) = self.why();
+        Fault::retry(code, format!("{why}; it is sent from {} on", moment(self.until_ms)))
+    }
+
+    /// What a client is told whose message is not taken.
+    pub fn refusal(&self) -> Fault {
+        let (code, why) = self.why();
+        Fault::retry(code, format!("{why}; nothing is queued, send it again from {} on", moment(self.until_ms)))
+    }
+
+    fn why(&self) -> (&'static str, &'static str) {
+        match self.guard {
             Guard::QuietHours => ("guard_quiet_hours", "it is quiet hours"),
             Guard::NewChats => ("guard_new_chats", "the session has opened as many new chats as it may in 24 hours"),
             Guard::Quota => ("guard_quota", "the session's quota of this window is used up"),
             Guard::Cooldown => ("guard_cooldown", "this recipient was written to a moment ago"),
             Guard::Turn => (super::pacing::TURN, "other messages of the session come first"),
             Guard::Typing => (super::pacing::TYPING, "it is being typed"),
-        };
-        Fault::retry(code, format!("{why}; it is sent from {until} on"))
+        }
     }
+}
+
+/// A moment as people read it.
+pub(in crate::send) fn moment(at_ms: Millis) -> String {
+    let at = DateTime::<Utc>::from_timestamp_millis(at_ms).unwrap_or_default();
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// What a decision is made from.

@@ -69,7 +69,12 @@ pub enum Outlook {
     /// Nothing holds it up.
     Clear,
     /// It will have to wait.
-    Later(Hold),
+    Later {
+        /// Until when.
+        until_ms: Millis,
+        /// For what.
+        why: Fault,
+    },
     /// It is refused until then, if it is ever taken.
     Refused {
         /// Why.
@@ -199,9 +204,9 @@ impl Guards {
             Verdict::Pass => Outlook::Clear,
             Verdict::OptedOut => Outlook::Refused { fault: opted_out_fault(chat), until_ms: None },
             Verdict::Wait(hold) if refuses(&policy, hold.guard) => {
-                Outlook::Refused { fault: hold.fault(), until_ms: Some(hold.until_ms) }
+                Outlook::Refused { fault: hold.refusal(), until_ms: Some(hold.until_ms) }
             }
-            Verdict::Wait(hold) => Outlook::Later(hold),
+            Verdict::Wait(hold) => Outlook::Later { until_ms: hold.until_ms, why: hold.fault() },
         })
     }
 
