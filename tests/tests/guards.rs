@@ -117,7 +117,7 @@ async fn quiet_hours_delay_and_say_until_when() {
     })
     .await
     .unwrap();
-    assert_eq!((&job["state"], &job["attempts"], &job["dueAt"]), (&json!("queued"), &json!(0), &result["dueAt"]));
+    assert_eq!((&job["state"], &job["attempts"], &job["dueAt"]), (&json!("scheduled"), &json!(0), &result["dueAt"]));
     // An answer is let through meanwhile.
     stage.engine.flow(r#"reply("we are closed");"#).await.unwrap();
     stage.network.say(BEN, BOT, "hello?").await.unwrap();

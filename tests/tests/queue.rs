@@ -244,3 +244,33 @@ async fn a_job_tells_that_its_message_was_delivered_and_read() {
     let job = stage.job(&job_of(&sent), "the read receipt", |job| job["status"] == "read").await;
     assert!(job["readAt"].as_u64() >= job["sentAt"].as_u64().map(|at| at / 1_000 * 1_000), "{job}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_phone_could_not_read_is_sent_again_by_the_next_process() {
+    // Between hearing of it and answering it.
+    let mut stage = Stage::new(&[("FAILPOINTS", "unreadable.committed=return")]).await;
+    let fault = json!({"kind": "garble", "count": 1, "phone": BOT});
+    let made = call(Method::POST, &format!("{}/faults", stage.network.url), Some(fault)).await.unwrap();
+    assert_eq!(made.status, 201, "{made:?}");
+    let text = json!({"sessionId": "shop", "to": ANA, "message": "can you read this?"});
+    // The engine may be gone before it answers.
+    let _ = stage.engine.api(Method::POST, "/messages/send/text", Some(text)).await;
+    eventually("the crash", || {
+        let ended = stage.engine.ended();
+        async move { Ok(ended?.then_some(())) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(stage.network.received(ANA).await.unwrap(), Vec::<Value>::new());
+
+    stage.options = EngineOptions::default();
+    stage.crash().await;
+    stage.network.wait_text(ANA, "can you read this?").await.unwrap();
+    // The repeat is shown once, and what is sent later comes later.
+    let text = json!({"sessionId": "shop", "to": ANA, "message": "and this?"});
+    stage.engine.api(Method::POST, "/messages/send/text", Some(text)).await.unwrap();
+    stage.network.wait_text(ANA, "and this?").await.unwrap();
+    let shown = stage.network.received(ANA).await.unwrap();
+    let texts: Vec<&str> = shown.iter().filter_map(|message| message["text"].as_str()).collect();
+    assert_eq!(texts, ["can you read this?", "and this?"]);
+}

@@ -5,17 +5,20 @@
 use crate::codes::{self, Code};
 use crate::envelope::Reply;
 use crate::error::ApiError;
+use crate::extract::required;
 use crate::state::ApiState;
 use crate::throttle::{Budget, seconds_until};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use warest_model::action::check_text;
 use warest_model::birth::Births;
 use warest_model::clock::Millis;
 use warest_model::fault::{Fault, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
-use warest_model::plan::Effect;
+use warest_model::limits::TEXT_CHARS;
+use warest_model::plan::{Effect, Path};
 use warest_pipeline::directory::SessionEntry;
 use warest_pipeline::send::guards::{OPTED_OUT, Outlook};
 use warest_store::JobEnd;
@@ -165,6 +168,17 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// The text of a field, which has one and not too much of it.
+pub fn text_of(field: &str, text: Option<String>) -> Result<String, ApiError> {
+    let text = required(field, text.filter(|text| !text.is_empty()))?;
+    let too_long = |_| {
+        let message = format!("`{field}` may have at most {TEXT_CHARS} characters; split it over several messages");
+        ApiError::new(codes::MESSAGE_TOO_LONG, message)
+    };
+    check_text(&text, &Path::root(0)).map_err(too_long)?;
+    Ok(text)
+}
+
 fn wait_ms(state: &ApiState) -> Millis {
     Millis::try_from(state.config.send_wait.as_millis()).unwrap_or(Millis::MAX)
 }
@@ -199,7 +213,10 @@ impl Send {
             SendState::Sent(at_ms) => ("success", *at_ms),
             SendState::Failed(_) => ("failed", now_ms),
             SendState::Wedged(_) => ("wedged", now_ms),
-            SendState::Scheduled => ("scheduled", self.job.as_ref().map_or(now_ms, |job| job.due_ms)),
+            SendState::Scheduled => {
+                due_ms = self.job.as_ref().map(|job| job.due_ms);
+                ("scheduled", due_ms.unwrap_or(now_ms))
+            }
             SendState::Queued(held) => {
                 due_ms = held.as_ref().map(|(due_ms, _)| *due_ms);
                 error = held.as_ref().map(|(_, why)| why);

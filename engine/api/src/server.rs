@@ -48,7 +48,7 @@ async fn home(State(state): State<ApiState>) -> String {
 /// The span of a request: its path without the query, which may hold anything.
 fn span(request: &Request) -> tracing::Span {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("");
-    tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id)
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
 }
 
 async fn add_version(State(state): State<ApiState>, request: Request, next: Next) -> Response {

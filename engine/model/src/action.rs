@@ -287,7 +287,11 @@ fn presence_state(name: &str) -> Option<PresenceState> {
 /// Refuses a text longer than WhatsApp takes.
 pub fn check_text(text: &str, path: &Path) -> Result<(), Fault> {
     if text.len() > limits::TEXT_CHARS && text.chars().count() > limits::TEXT_CHARS {
-        return Err(wrong("text_too_long", path, &format!("a text may have {} characters", limits::TEXT_CHARS)));
+        return Err(wrong(
+            "text_too_long",
+            path,
+            &format!("a text may have at most {} characters", limits::TEXT_CHARS),
+        ));
     }
     Ok(())
 }

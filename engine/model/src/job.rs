@@ -77,6 +77,8 @@ pub enum ReceiptKind {
     Read,
     /// It was played.
     Played,
+    /// It reached a device that cannot read it and asks for it again.
+    Unreadable,
 }
 
 /// A recipient's word on one message of a session.

@@ -210,7 +210,7 @@ fn check_nodes(nodes: &[Node], depth: usize, count: &mut usize) -> Result<(), Fa
         if *count > PLAN_NODES {
             return Err(Fault::fail(
                 "plan_too_large",
-                format!("a plan may have {PLAN_NODES} nodes; split the work over several events"),
+                format!("a plan may have at most {PLAN_NODES} nodes; split the work over several events"),
             ));
         }
         match node {

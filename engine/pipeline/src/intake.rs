@@ -19,7 +19,7 @@ use warest_model::event::{Event, EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::id::{EventId, SessionId};
 use warest_model::jid::Jid;
-use warest_model::job::Receipt;
+use warest_model::job::{Receipt, ReceiptKind};
 use warest_store::{Consent, NewEvent, Store};
 
 /// The first stage.
@@ -75,10 +75,12 @@ impl Intake for EventIntake {
     }
 
     async fn receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault> {
-        self.store
-            .record_receipts(session, receipts)
-            .await
-            .map_err(|error| Fault::retry("store_failed", error.to_string()))
+        let unreadable = receipts.iter().any(|receipt| receipt.kind == ReceiptKind::Unreadable);
+        let recorded = self.store.record_receipts(session, receipts).await;
+        if unreadable {
+            crash_point!("unreadable.committed");
+        }
+        recorded.map_err(|error| Fault::retry("store_failed", error.to_string()))
     }
 
     async fn paired(&self, session: &SessionId, me: Option<&str>) -> Result<(), Fault> {

@@ -24,7 +24,7 @@ const FILL_BYTES: usize = 32 << 20;
 /// and the faults of actions.
 pub fn parse_answer(body: &[u8], scope: &Value, context: &ActionContext, default_delay_ms: u64) -> Result<Plan, Fault> {
     if body.len() > ANSWER_BYTES {
-        return Err(Fault::fail("answer_too_large", format!("an answer may have {ANSWER_BYTES} bytes")));
+        return Err(Fault::fail("answer_too_large", format!("an answer may have at most {ANSWER_BYTES} bytes")));
     }
     let Ok(Value::Object(mut answer)) = serde_json::from_slice(body) else {
         return Ok(Plan { pause_ms: default_delay_ms, ..Plan::default() });
@@ -98,7 +98,10 @@ fn fits(value: &Value, left: &mut usize) -> bool {
 }
 
 fn too_large() -> Fault {
-    Fault::fail("plan_too_large", format!("an answer may have {PLAN_BYTES} bytes once its placeholders are filled in"))
+    Fault::fail(
+        "plan_too_large",
+        format!("an answer may have at most {PLAN_BYTES} bytes once its placeholders are filled in"),
+    )
 }
 
 fn invalid(message: &str) -> Fault {

@@ -42,7 +42,7 @@ impl State {
         if new > 0 && bytes > STATE_BYTES {
             return Err(Fault::fail(
                 "state_too_large",
-                format!("the state of a chat may have {STATE_BYTES} bytes; remove what is no longer needed"),
+                format!("the state of a chat may have at most {STATE_BYTES} bytes; remove what is no longer needed"),
             ));
         }
         // A key that neither was there nor is now needs no write, and keeps a

@@ -31,6 +31,9 @@ pub enum FaultKind {
     Disconnect,
     /// A message stanza from the companion is acknowledged with the error `code` and not passed on.
     Nack,
+    /// A message stanza from the companion reaches its recipient unreadable: the phone asks for it
+    /// again.
+    Garble,
     /// A login is answered with `<failure reason="503">`.
     Refuse,
     /// Live connections are cut and a login is answered with `<failure reason="403">`.
@@ -141,6 +144,7 @@ impl Faults {
             !matches!(rule.kind, FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban)
                 && rule.phone.as_deref().is_none_or(|only| only == phone)
                 && rule.direction.is_none_or(|only| only == direction)
+                && (rule.kind != FaultKind::Garble || direction == Direction::Out)
         })
     }
 

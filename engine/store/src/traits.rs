@@ -372,6 +372,11 @@ pub trait JobBook: Send + Sync {
     /// Writes what receipts say, first word first. Those of messages that are
     /// no job's are skipped.
     async fn record_receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<()>;
+    /// Jobs whose message could not be read since `since_ms`, and has not arrived
+    /// or been sent again, oldest first.
+    async fn unreadable_jobs(&self, since_ms: Millis, limit: u32) -> Result<Vec<SendJob>>;
+    /// Notes that a message that could not be read was sent again.
+    async fn sent_again(&self, id: &JobId) -> Result<()>;
 
     /// The sessions that do not send for now.
     async fn holds(&self) -> Result<Vec<(SessionId, Hold)>>;

@@ -16,6 +16,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("start.opening", "keep.rs"),
     ("resume.before", "keep.rs"),
     ("sink.before_commit", "sinks.rs"),
+    ("unreadable.committed", "queue.rs"),
 ];
 /// Random kills between two counts.
 const EPOCH: u64 = 50;

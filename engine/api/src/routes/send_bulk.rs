@@ -6,19 +6,19 @@ use crate::auth::Caller;
 use crate::codes;
 use crate::envelope::Reply;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Json, Moment, OneOrMany, PageQuery, Paged, Path, Query, parse_required, required};
+use crate::extract::{Json, Moment, OneOrMany, PageQuery, Paged, Path, Query, parse_required};
 use crate::idempotency::RequestBirths;
+use crate::sending::text_of;
 use crate::state::ApiState;
 use crate::view::{bulk_json, job_json};
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use warest_model::action::check_text;
 use warest_model::clock::Millis;
 use warest_model::id::{BulkId, JobId};
 use warest_model::job::JobState;
-use warest_model::plan::{Effect, Path as PlanPath};
+use warest_model::plan::Effect;
 use warest_pipeline::engine::BulkItem;
 use warest_store::{BulkRecord, JobFilter, Page};
 
@@ -135,9 +135,7 @@ struct Items<'a> {
 impl Items<'_> {
     /// Adds a text to some recipients, each once. `at` names the fields.
     fn add(&mut self, at: &str, to: Vec<String>, text: Option<String>, moment: Option<Moment>) -> Result<(), ApiError> {
-        let text = required(&format!("{at}message"), text.filter(|text| !text.is_empty()))?;
-        let too_long = |fault: warest_model::fault::Fault| ApiError::new(codes::MESSAGE_TOO_LONG, fault.message);
-        check_text(&text, &PlanPath::root(0)).map_err(too_long)?;
+        let text = text_of(&format!("{at}message"), text)?;
         let at_ms = moment.map(|moment| moment.within_a_year(&format!("{at}scheduleAt"), self.now)).transpose()?;
         if to.is_empty() {
             return Err(ApiError::missing(&format!("{at}to")));

@@ -8,15 +8,14 @@ use crate::codes;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Flag, Json, Moment, OneOrMany, Query, parse_required, required};
 use crate::idempotency::RequestBirths;
-use crate::sending::Batch;
+use crate::sending::{Batch, text_of};
 use crate::state::ApiState;
 use axum::extract::State;
 use serde::Deserialize;
-use warest_model::action::check_text;
 use warest_model::birth::Births;
 use warest_model::jid::Jid;
 use warest_model::limits::RECIPIENTS;
-use warest_model::plan::{Effect, MessageKey, Path, PresenceState};
+use warest_model::plan::{Effect, MessageKey, PresenceState};
 
 /// Longest message id, in bytes.
 const ID_BYTES: usize = 128;
@@ -59,8 +58,7 @@ async fn send(caller: &Caller, state: &ApiState, births: &Births, letter: Letter
     let id = parse_required("sessionId", letter.session_id.as_deref())?;
     let entry = caller.session(state, &id)?;
     let recipients = recipients(state, letter.to)?;
-    let text = required("message", letter.message.or(letter.text).filter(|text| !text.is_empty()))?;
-    check_text(&text, &Path::root(0)).map_err(|fault| ApiError::new(codes::MESSAGE_TOO_LONG, fault.message))?;
+    let text = text_of("message", letter.message.or(letter.text))?;
     let reply_to = letter.reply_message_id.filter(|id| !id.is_empty());
     if reply_to.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
         return Err(ApiError::invalid(format!("`replyMessageId` takes {ID_BYTES} bytes")));

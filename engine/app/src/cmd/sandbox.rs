@@ -33,7 +33,7 @@ pub struct SandboxArgs {
     /// Where state is kept.
     #[arg(long, default_value = "data/sandbox")]
     data_dir: PathBuf,
-    /// Address to listen on; a sandbox stays on this machine.
+    /// Address to listen on. Others than this machine reach a sandbox only if it says so.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     host: String,
     /// Port of the API.

@@ -103,6 +103,8 @@ impl Live {
             presence: news,
             order: Arc::clone(&order),
             receipts,
+            intake: Arc::clone(&shared.intake),
+            clock: shared.clock.clone(),
         };
         let subscription = client.subscribe_handler(Arc::new(ears));
         let stanzas = client.acquire_raw_node_forwarding();

@@ -2,16 +2,20 @@
 //! sends that wait, presence and receipts to their recorders, the connection's
 //! life to the supervisor.
 //!
-//! The library calls in its receive path, so nothing here waits.
+//! The library calls in its receive path, so nothing here waits, but for one
+//! note that has to be on the disk before the library goes on.
 
+use crate::Intake;
 use crate::inbound::order::Order;
 use crate::inbound::{message, presence, receipt};
 use crate::outbound::acks::Acks;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
+use warest_model::clock::SharedClock;
 use warest_model::id::SessionId;
-use warest_model::job::Receipt;
+use warest_model::job::{Receipt, ReceiptKind};
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
 use whatsapp_rust::{Jid, OwnedNodeRef};
 
@@ -42,6 +46,8 @@ pub(super) enum Signal {
     Lost(String),
 }
 
+/// Longest wait for such a note.
+const NOTE: Duration = Duration::from_secs(2);
 /// Signals that may wait for the supervisor: a connection has few.
 pub(super) const WAITING: usize = 64;
 
@@ -52,12 +58,32 @@ pub(super) struct Ears {
     pub(super) presence: mpsc::Sender<presence::Seen>,
     pub(super) order: Arc<Order>,
     pub(super) receipts: mpsc::Sender<Receipt>,
+    pub(super) intake: Arc<dyn Intake>,
+    pub(super) clock: SharedClock,
 }
 
 impl Ears {
     fn signal(&self, signal: Signal) {
         if let Err(error) = self.signals.try_send(signal) {
             tracing::error!(session = %self.session, %error, "the supervisor does not keep up");
+        }
+    }
+
+    /// Notes that a device could not read a message. Waits for it, as the library
+    /// tells the server next that this was heard; a store that does not answer is
+    /// not waited for.
+    fn unreadable(&self, message_id: String) {
+        let receipt = Receipt { message_id, kind: ReceiptKind::Unreadable, at_ms: self.clock.now_ms() };
+        let noting = tokio::time::timeout(NOTE, self.intake.receipts(&self.session, vec![receipt]));
+        // Elsewhere the caller's thread could not wait. The engine is never there.
+        let runtime = Handle::current();
+        if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+            return;
+        }
+        match tokio::task::block_in_place(|| runtime.block_on(noting)) {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::warn!(session = %self.session, %fault, "an unreadable message was not noted"),
+            Err(_) => tracing::warn!(session = %self.session, "an unreadable message was not noted in time"),
         }
     }
 
@@ -78,6 +104,8 @@ impl EventHandler for Ears {
             Event::RawNode(stanza) => {
                 if let Some((chat, sender, id)) = message_of(stanza) {
                     self.order.arrived(&chat.user, &sender.user, &id);
+                } else if let Some(id) = unreadable_of(stanza) {
+                    self.unreadable(id);
                 }
             }
             // Told before its sender is asked to send it once more.
@@ -131,6 +159,14 @@ impl EventHandler for Ears {
             EventKind::Disconnected,
         ])
     }
+}
+
+/// The message that a stanza says a device could not read.
+fn unreadable_of(stanza: &OwnedNodeRef) -> Option<String> {
+    let stanza = stanza.get();
+    let asks = &*stanza.tag == "receipt" && stanza.attrs().optional_string("type").as_deref() == Some("retry");
+    let retry = asks.then(|| stanza.get_optional_child_by_tag(&["retry"])).flatten()?;
+    retry.attrs().optional_string("id").map(|id| id.into_owned())
 }
 
 /// Chat, sender and id of a stanza that is a message.

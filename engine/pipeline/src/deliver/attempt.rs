@@ -225,7 +225,7 @@ impl Deliverer {
             Ok(plan) if plan.is_empty() => None,
             Ok(plan) => Some(new_run(session, chat, cause, plan, now)),
             Err(fault) => {
-                tracing::info!(target = %delivery.target, event = %event.id, code = %fault.code, "an answer was refused");
+                tracing::info!(webhook_target = %delivery.target, event = %event.id, code = %fault.code, "an answer was refused");
                 Some(failed_run(session, chat, cause, fault, now))
             }
         }
@@ -247,10 +247,10 @@ impl Deliverer {
         if recorded.target.is_some()
             && let Err(error) = self.directory.reload_target(&delivery.session, &delivery.target).await
         {
-            tracing::warn!(target = %delivery.target, %error, "a target could not be read again");
+            tracing::warn!(webhook_target = %delivery.target, %error, "a target could not be read again");
         }
         if let Some(notice) = notice.filter(|_| recorded.noticed) {
-            tracing::warn!(target = %delivery.target, session = %delivery.session, "a webhook target is not used any more");
+            tracing::warn!(webhook_target = %delivery.target, session = %delivery.session, "a webhook target is not used any more");
             self.announce(notice);
         }
         Ok(if delivery.state == DeliveryState::Pending { Next::At(delivery.due_ms) } else { Next::Over })

@@ -240,7 +240,7 @@ impl Work for TargetOutbox {
             Ok(Next::Over) => Worked::Done,
             Ok(Next::At(at_ms)) => Worked::Again(Owed { at_ms, ..row }),
             Err(error) => {
-                tracing::warn!(target = %self.target, %error, "a delivery was not recorded; delivering again");
+                tracing::warn!(webhook_target = %self.target, %error, "a delivery was not recorded; delivering again");
                 let at_ms = self.deliverer.clock.now_ms() + STORE_RETRY_MS;
                 Worked::Again(Owed { delivery: before, at_ms, ..row })
             }

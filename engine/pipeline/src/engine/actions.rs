@@ -116,7 +116,7 @@ impl Engine {
     /// Compiles a script, or says where it is wrong.
     pub(super) fn compile(&self, script: &str) -> Result<Arc<dyn Reactor>, EngineError> {
         if script.len() > SCRIPT_BYTES {
-            return Err(EngineError::Invalid(format!("`script` may have {SCRIPT_BYTES} bytes")));
+            return Err(EngineError::Invalid(format!("`script` may have at most {SCRIPT_BYTES} bytes")));
         }
         match self.directory.flow_engine().compile(script) {
             Ok(compiled) => Ok(compiled),

@@ -101,7 +101,7 @@ impl Engine {
 
     async fn check_count(&self, owner: &User) -> Result<(), EngineError> {
         if self.store.flows(Some(&owner.id)).await?.len() >= FLOWS {
-            return Err(EngineError::Invalid(format!("a user may have {FLOWS} flows; delete one first")));
+            return Err(EngineError::Invalid(format!("a user may have at most {FLOWS} flows; delete one first")));
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ use crate::keep::{Keeper, RetentionConfig};
 use crate::run::Runner;
 use crate::send::guards::Guards;
 use crate::send::guards::policy::Policy;
-use crate::send::{Around, Holds, SendConfig, Sender};
+use crate::send::{Again, Around, Holds, SendConfig, Sender};
 use crate::sink::{Feed, Sink};
 use crate::wakeups::Wakeups;
 use std::sync::Arc;
@@ -115,6 +115,7 @@ pub struct Prepared {
     intake: Arc<EventIntake>,
     guards: Arc<Guards>,
     holds: Holds,
+    again: Again,
     sinks: Vec<Arc<dyn Sink>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -175,6 +176,7 @@ impl Prepared {
         let guards = Arc::new(guards.await?);
         // Before anybody can send: a held session does not begin by pressing on.
         let holds = Holds::load(store.clone()).await?;
+        let again = Again::load(store.as_ref(), clock.now_ms()).await?;
         let intake = Arc::new(EventIntake {
             store: store.clone(),
             clock: clock.clone(),
@@ -197,6 +199,7 @@ impl Prepared {
             intake,
             guards,
             holds,
+            again,
             sinks: Vec::new(),
             tasks,
             stop,
@@ -224,6 +227,7 @@ impl Prepared {
             runner: self.runner.clone(),
             guards: self.guards.clone(),
             holds: self.holds,
+            again: self.again,
             wakeups: self.wakeups,
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),

@@ -25,7 +25,7 @@ impl Engine {
     /// the new one. `bytes` is a component, or a core module to make one of.
     pub async fn upload_plugin(&self, user: &User, bytes: &[u8]) -> Result<Plugin, EngineError> {
         if bytes.len() > PLUGIN_BYTES {
-            return Err(EngineError::Invalid(format!("a plugin may have {PLUGIN_BYTES} bytes")));
+            return Err(EngineError::Invalid(format!("a plugin may have at most {PLUGIN_BYTES} bytes")));
         }
         let host = self.directory.plugin_host();
         let bytes = bytes.to_vec();
@@ -51,7 +51,9 @@ impl Engine {
             Some(before) if before.owner != user.id => return Err(EngineError::Forbidden("a plugin of this name")),
             Some(_) => {}
             None if self.store.plugins(Some(&user.id)).await?.len() >= PLUGINS => {
-                return Err(EngineError::Invalid(format!("a user may have {PLUGINS} plugins; delete one first")));
+                return Err(EngineError::Invalid(format!(
+                    "a user may have at most {PLUGINS} plugins; delete one first"
+                )));
             }
             None => {}
         }

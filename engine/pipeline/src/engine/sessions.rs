@@ -149,7 +149,7 @@ impl Engine {
 
 fn check_label(label: &str) -> Result<(), EngineError> {
     if label.chars().count() > LABEL_CHARS {
-        return Err(EngineError::Invalid(format!("`label` may have {LABEL_CHARS} characters")));
+        return Err(EngineError::Invalid(format!("`label` may have at most {LABEL_CHARS} characters")));
     }
     Ok(())
 }

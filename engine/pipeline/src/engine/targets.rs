@@ -95,7 +95,7 @@ impl Engine {
         let _changing = self.changing_targets.lock().await;
         let own = self.targets(entry);
         if own.len() >= TARGETS {
-            return Err(EngineError::Invalid(format!("a session may have {TARGETS} webhook targets")));
+            return Err(EngineError::Invalid(format!("a session may have at most {TARGETS} webhook targets")));
         }
         let target = Target {
             id: TargetId::new(self.clock.now_ms()),

@@ -59,7 +59,7 @@ impl Engine {
         preflight: bool,
     ) -> Result<Vec<Target>, EngineError> {
         if urls.len() > TARGETS {
-            return Err(EngineError::Invalid(format!("a session may have {TARGETS} webhook URLs")));
+            return Err(EngineError::Invalid(format!("a session may have at most {TARGETS} webhook URLs")));
         }
         check_secret(secret.as_deref())?;
         let secret = secret.unwrap_or_else(new_secret);
@@ -137,7 +137,7 @@ impl Engine {
     /// Refuses a URL that could never be delivered to.
     pub fn check_webhook_url(&self, url: &str) -> Result<(), EngineError> {
         if url.len() > URL_BYTES {
-            return Err(EngineError::Invalid(format!("a webhook URL may have {URL_BYTES} bytes")));
+            return Err(EngineError::Invalid(format!("a webhook URL may have at most {URL_BYTES} bytes")));
         }
         self.config.egress.check_url(url).map(|_| ()).map_err(|error| EngineError::Invalid(error.to_string()))
     }

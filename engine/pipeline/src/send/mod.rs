@@ -12,6 +12,7 @@
 //! and waits for a person. A job that a step of a run waits for fails instead,
 //! since its plan says what happens then.
 
+mod again;
 mod change;
 mod claims;
 mod config;
@@ -28,6 +29,7 @@ use crate::crash::crash_point;
 use crate::lanes::{self, Row, Work, Worked};
 use crate::run::Runner;
 use crate::wakeups::Wakeups;
+pub(crate) use again::Again;
 use async_trait::async_trait;
 use claims::Claims;
 pub(crate) use holds::Holds;
@@ -74,6 +76,7 @@ pub struct Sender {
     pub(crate) waiting: Mutex<HashMap<JobId, oneshot::Sender<JobEnd>>>,
     claims: Claims,
     holds: Holds,
+    again: Again,
     /// Wakes the timekeeper.
     timer: Notify,
     /// How many jobs of bulks have ended.
@@ -88,6 +91,7 @@ pub(crate) struct Around {
     pub(crate) runner: Runner,
     pub(crate) guards: Arc<Guards>,
     pub(crate) holds: Holds,
+    pub(crate) again: Again,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -103,9 +107,10 @@ enum Next {
 impl Sender {
     /// A sender with no session started.
     pub(crate) fn new(around: Around, config: SendConfig) -> Self {
-        let Around { store, clock, links, runner, guards, holds, wakeups, tasks, stop } = around;
+        let Around { store, clock, links, runner, guards, holds, again, wakeups, tasks, stop } = around;
         Self {
             holds,
+            again,
             store,
             clock,
             links,
@@ -122,8 +127,9 @@ impl Sender {
         }
     }
 
-    /// Keeps time from now on.
+    /// Goes on with what was left, and keeps time from now on.
     pub(crate) fn resume(self: &Arc<Self>) {
+        self.begin_again();
         self.tasks.spawn(self.clone().keep_time());
     }
 
@@ -202,6 +208,9 @@ impl Sender {
     async fn attempt(&self, mut job: SendJob) -> Worked<SendJob> {
         if !self.connected(&job.session).await {
             return Worked::Again(job);
+        }
+        if !self.send_again(&job.session).await {
+            return Worked::Again(SendJob { due_ms: self.clock.now_ms() + RECONNECT_MS, ..job });
         }
         let now = self.clock.now_ms();
         let Some(_claim) = self.claims.take(&job.id) else {

@@ -50,7 +50,7 @@ impl Collector {
         if self.said.len() >= PLAN_NODES || self.depths.len() >= 4 * PLAN_NODES {
             return Err(stop(Fault::fail(
                 "plan_too_large",
-                format!("a plan may have {PLAN_NODES} nodes; split the work over several events"),
+                format!("a plan may have at most {PLAN_NODES} nodes; split the work over several events"),
             )));
         }
         let number = self.depths.len() as i64;

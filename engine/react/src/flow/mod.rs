@@ -133,7 +133,7 @@ impl FlowEngine {
     /// [`CompileError`], with the place of the first mistake.
     pub fn compile(&self, script: &str) -> Result<Arc<CompiledFlow>, CompileError> {
         if script.len() > SCRIPT_BYTES {
-            return Err(whole(format!("a script may have {SCRIPT_BYTES} bytes")));
+            return Err(whole(format!("a script may have at most {SCRIPT_BYTES} bytes")));
         }
         let language = &self.shared.language;
         // On a thread of its own, since the parser is recursive.

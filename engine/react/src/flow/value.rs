@@ -82,6 +82,6 @@ impl Writer {
 pub(super) fn too_large() -> Fault {
     Fault::fail(
         "plan_too_large",
-        format!("a plan may have {PLAN_BYTES} bytes as JSON; split the work over several events"),
+        format!("a plan may have at most {PLAN_BYTES} bytes as JSON; split the work over several events"),
     )
 }

@@ -13,11 +13,11 @@ use warest_model::limits::{PLAN_BYTES, PLAN_DEPTH, PLAN_NODES};
 /// The actions of a guest's plan, in the form of a webhook answer.
 pub(super) fn actions(plan: Plan) -> Result<Value, Fault> {
     if plan.nodes.len() > PLAN_NODES || plan.roots.len() > PLAN_NODES {
-        return Err(too_large(format!("a plan may have {PLAN_NODES} nodes")));
+        return Err(too_large(format!("a plan may have at most {PLAN_NODES} nodes")));
     }
     let bytes = plan.nodes.iter().map(bytes).sum::<usize>();
     if bytes > PLAN_BYTES {
-        return Err(too_large(format!("a plan may have {PLAN_BYTES} bytes; this one has {bytes}")));
+        return Err(too_large(format!("a plan may have at most {PLAN_BYTES} bytes; this one has {bytes}")));
     }
     let mut arena = Arena { nodes: plan.nodes.into_iter().map(Some).collect() };
     arena.list(plan.roots, 0)

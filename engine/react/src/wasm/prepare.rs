@@ -15,7 +15,7 @@ use wit_component::ComponentEncoder;
 /// WebAssembly and for a module that says nothing about its world.
 pub fn prepare(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
     if bytes.len() > PLUGIN_BYTES {
-        return Err(Fault::fail("plugin_too_large", format!("a plugin may have {} MiB", PLUGIN_BYTES >> 20)));
+        return Err(Fault::fail("plugin_too_large", format!("a plugin may have at most {} MiB", PLUGIN_BYTES >> 20)));
     }
     let header = Parser::new(0).parse_all(bytes).next();
     match header {

@@ -11,7 +11,7 @@ use crate::faults::{Direction, FaultKind};
 use crate::network::Network;
 use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, Node, NodeContent};
 
 /// Children that are for the server, not for the recipient.
 const NOT_FORWARDED: [&str; 4] = ["participants", "enc", "device-identity", "tctoken"];
@@ -29,6 +29,7 @@ pub(crate) async fn receive(
         net.stats.count("faults.struck");
         return refuse(net, connection, &stanza, code).await;
     }
+    let mut stanza = stanza;
     let Some(fault) = net.faults.strike(&account.phone, Direction::Out) else {
         return accept(net, account, device, connection, &stanza).await;
     };
@@ -51,9 +52,26 @@ pub(crate) async fn receive(
                 accept(&net, &account, &device, &connection, &stanza).await;
             });
         }
+        FaultKind::Garble => {
+            garble(&mut stanza);
+            accept(net, account, device, connection, &stanza).await;
+        }
         FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban => {
             accept(net, account, device, connection, &stanza).await;
         }
+    }
+}
+
+/// Makes every encrypted copy in a stanza unreadable.
+fn garble(node: &mut Node) {
+    match &mut node.content {
+        Some(NodeContent::Nodes(children)) => children.iter_mut().for_each(garble),
+        Some(NodeContent::Bytes(bytes)) if node.tag == "enc" => {
+            if let Some(last) = bytes.last_mut() {
+                *last ^= 1;
+            }
+        }
+        _ => {}
     }
 }
 

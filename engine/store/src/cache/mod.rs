@@ -33,7 +33,7 @@ pub enum CacheError {
     #[error("the cache does not answer: {0}")]
     Unavailable(String),
     /// The value is longer than [`VALUE_BYTES`].
-    #[error("a cached value may have {VALUE_BYTES} bytes, not {0}")]
+    #[error("a cached value may have at most {VALUE_BYTES} bytes, not {0}")]
     TooLarge(usize),
     /// What stands there is not what was asked for.
     #[error("the cache holds something else under {0}")]

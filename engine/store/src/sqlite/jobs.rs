@@ -146,6 +146,26 @@ impl JobBook for SqliteStore {
         .await
     }
 
+    async fn unreadable_jobs(&self, since_ms: Millis, limit: u32) -> Result<Vec<SendJob>> {
+        let rows =
+            sqlx::query(super::queue::select_jobs!("WHERE unreadable_ms >= ? ORDER BY unreadable_ms, seq LIMIT ?"))
+                .bind(since_ms)
+                .bind(limit);
+        all(rows.fetch_all(self.readers()).await?, job_of)
+    }
+
+    async fn sent_again(&self, id: &JobId) -> Result<()> {
+        let id = id.clone();
+        self.write_one(move |db| {
+            Box::pin(async move {
+                let noted = sqlx::query("UPDATE jobs SET unreadable_ms = NULL WHERE id = ?").bind(id.as_str());
+                noted.execute(db).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     async fn holds(&self) -> Result<Vec<(SessionId, Hold)>> {
         let rows = sqlx::query("SELECT session, since_ms, until_ms, wait_ms FROM send_holds")
             .fetch_all(self.readers())
@@ -200,11 +220,21 @@ async fn line_up(db: &mut SqliteConnection, ids: &[String]) -> Result<()> {
 }
 
 async fn record(db: &mut SqliteConnection, session: &SessionId, receipt: &Receipt) -> Result<()> {
+    if receipt.kind == ReceiptKind::Unreadable {
+        // Another device may have it already.
+        sqlx::query("UPDATE jobs SET unreadable_ms = ? WHERE session = ? AND message_id = ? AND delivered_ms IS NULL")
+            .bind(receipt.at_ms)
+            .bind(session.as_str())
+            .bind(&receipt.message_id)
+            .execute(db)
+            .await?;
+        return Ok(());
+    }
     // What was read was delivered, and what was played was read.
     let at = |reached: bool| reached.then_some(receipt.at_ms);
     sqlx::query(
         "UPDATE jobs SET delivered_ms = coalesce(delivered_ms, ?), read_ms = coalesce(read_ms, ?),
-                         played_ms = coalesce(played_ms, ?)
+                         played_ms = coalesce(played_ms, ?), unreadable_ms = NULL
          WHERE session = ? AND message_id = ?",
     )
     .bind(receipt.at_ms)

@@ -153,6 +153,33 @@ pub async fn receipts_are_kept_with_the_job(driver: &mut impl Driver) {
     assert_eq!(receipts, Receipts { played_ms: Some(NOW + 3), ..read });
 }
 
+pub async fn what_cannot_be_read_waits_to_be_sent_again(driver: &mut impl Driver) {
+    let job = add(driver.store(), new_job("s", "628111")).await;
+    let read = SendJob { message_id: "3EB0BB".to_owned(), ..new_job("s", "628222") };
+    let read = add(driver.store(), read).await;
+    let say = |job: &SendJob, kind, at_ms| Receipt { message_id: job.message_id.clone(), kind, at_ms };
+    let said = vec![
+        say(&read, ReceiptKind::Delivered, NOW),
+        say(&read, ReceiptKind::Unreadable, NOW),
+        say(&job, ReceiptKind::Unreadable, NOW + 1),
+    ];
+    driver.store().record_receipts(&job.session, said).await.unwrap();
+    driver.restart().await;
+    let store = driver.store();
+    let waiting = async |since| {
+        let jobs = store.unreadable_jobs(since, 9).await.unwrap();
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(NOW).await, std::slice::from_ref(&job.id), "what one device could read is not sent again");
+    assert_eq!(waiting(NOW + 2).await, [], "nor what is too old");
+    store.sent_again(&job.id).await.unwrap();
+    assert_eq!(waiting(NOW).await, []);
+    for kind in [ReceiptKind::Unreadable, ReceiptKind::Delivered] {
+        store.record_receipts(&job.session, vec![say(&job, kind, NOW + 3)]).await.unwrap();
+    }
+    assert_eq!(waiting(NOW).await, [], "it has arrived");
+}
+
 pub async fn holds_are_kept(driver: &mut impl Driver) {
     let hold = Hold { since_ms: NOW, until_ms: NOW + 9, wait_ms: 9 };
     driver.store().set_hold(&name("s"), Some(Hold { wait_ms: 1, ..hold })).await.unwrap();

@@ -67,7 +67,7 @@ macro_rules! conformance {
                 what_guards_know_goes_with_its_session;
             book: a_scheduled_job_takes_its_place_when_it_is_due, a_queued_job_leaves_the_line_until_its_time,
                 a_wedged_job_waits_for_a_person, an_open_job_is_cancelled_with_its_step, jobs_are_filtered_and_paged,
-                receipts_are_kept_with_the_job, holds_are_kept;
+                receipts_are_kept_with_the_job, what_cannot_be_read_waits_to_be_sent_again, holds_are_kept;
             bulks: a_bulk_is_stored_whole_or_not_at_all, a_bulk_is_fed_a_few_at_a_time,
                 what_is_left_of_a_bulk_is_cancelled;
             keys: a_key_is_begun_once_and_keeps_its_answer, a_key_that_was_cut_off_begins_again_as_it_was,
