@@ -113,7 +113,7 @@ async fn quiet_hours_delay_and_say_until_when() {
     let path = format!("/jobs/{}", result["jobId"].as_str().unwrap());
     let job = eventually("the job's row says why", || async {
         let job = stage.engine.api(Method::GET, &path, None).await?.body["result"].clone();
-        Ok((!job["error"].is_null()).then_some(job))
+        Ok((job["state"] == "scheduled").then_some(job))
     })
     .await
     .unwrap();

@@ -372,9 +372,9 @@ pub trait JobBook: Send + Sync {
     /// Writes what receipts say, first word first. Those of messages that are
     /// no job's are skipped.
     async fn record_receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<()>;
-    /// Jobs whose message could not be read since `since_ms`, and has not arrived
-    /// or been sent again, oldest first.
-    async fn unreadable_jobs(&self, since_ms: Millis, limit: u32) -> Result<Vec<SendJob>>;
+    /// Jobs whose message could not be read from `since_ms` to `until_ms`, and has
+    /// not arrived or been sent again, oldest first.
+    async fn unreadable_jobs(&self, since_ms: Millis, until_ms: Millis, limit: u32) -> Result<Vec<SendJob>>;
     /// Notes that a message that could not be read was sent again.
     async fn sent_again(&self, id: &JobId) -> Result<()>;
 

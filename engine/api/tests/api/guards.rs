@@ -103,13 +103,13 @@ async fn a_quota_may_delay_instead() {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
     let job = loop {
         let job = world.get(&path).await.body["result"].clone();
-        if !job["error"].is_null() {
+        if job["state"] == "scheduled" {
             break job;
         }
-        assert!(tokio::time::Instant::now() < deadline, "the row never said why: {job}");
+        assert!(tokio::time::Instant::now() < deadline, "it stays in line: {job}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
-    assert_eq!((&job["state"], &job["attempts"]), (&json!("scheduled"), &json!(0)), "a wait is no attempt");
+    assert_eq!(job["attempts"], 0, "a wait is no attempt");
     assert_eq!(job["error"]["code"], "guard_quota");
     assert_eq!(job["dueAt"], held["dueAt"]);
 }

@@ -51,7 +51,7 @@ impl Sender {
     }
 
     /// Does what is due, and says how long nothing will be.
-    async fn turn(&self, purge_ms: &mut Millis) -> Result<Duration, StoreError> {
+    async fn turn(self: &Arc<Self>, purge_ms: &mut Millis) -> Result<Duration, StoreError> {
         loop {
             let now = self.clock.now_ms();
             if self.store.next_due().await?.is_none_or(|due| due > now) {
@@ -67,6 +67,7 @@ impl Sender {
             }
         }
         let now = self.clock.now_ms();
+        self.look_again(now).await?;
         if (now - *purge_ms).abs() >= PURGE_EVERY_MS {
             let purged = self.store.purge_keys(now - KEY_LIFE_MS, PURGE).await?;
             // As long as there are more, the next turn goes on.

@@ -146,12 +146,10 @@ impl JobBook for SqliteStore {
         .await
     }
 
-    async fn unreadable_jobs(&self, since_ms: Millis, limit: u32) -> Result<Vec<SendJob>> {
-        let rows =
-            sqlx::query(super::queue::select_jobs!("WHERE unreadable_ms >= ? ORDER BY unreadable_ms, seq LIMIT ?"))
-                .bind(since_ms)
-                .bind(limit);
-        all(rows.fetch_all(self.readers()).await?, job_of)
+    async fn unreadable_jobs(&self, since_ms: Millis, until_ms: Millis, limit: u32) -> Result<Vec<SendJob>> {
+        let sql = super::queue::select_jobs!("WHERE unreadable_ms BETWEEN ? AND ? ORDER BY unreadable_ms, seq LIMIT ?");
+        let rows = sqlx::query(sql).bind(since_ms).bind(until_ms).bind(limit).fetch_all(self.readers()).await?;
+        all(rows, job_of)
     }
 
     async fn sent_again(&self, id: &JobId) -> Result<()> {

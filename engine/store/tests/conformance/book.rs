@@ -167,7 +167,7 @@ pub async fn what_cannot_be_read_waits_to_be_sent_again(driver: &mut impl Driver
     driver.restart().await;
     let store = driver.store();
     let waiting = async |since| {
-        let jobs = store.unreadable_jobs(since, 9).await.unwrap();
+        let jobs = store.unreadable_jobs(since, since + 1, 9).await.unwrap();
         jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(waiting(NOW).await, std::slice::from_ref(&job.id), "what one device could read is not sent again");
