@@ -11,6 +11,7 @@ use warest_store::EventFilter;
 
 /// Which events.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with `session`, `event` or `chat`")]
 pub struct Which {
     #[serde(alias = "sessionId")]
     session: Option<String>,

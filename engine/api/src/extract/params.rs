@@ -16,12 +16,17 @@ pub struct Query<T>(pub T);
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
-        Self::invalid(rejection.body_text())
+        Self::invalid(without("Invalid URL: ", &rejection.body_text()))
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::invalid(rejection.body_text())
+        Self::invalid(without("Failed to deserialize query string: ", &rejection.body_text()))
     }
+}
+
+/// The words after a lead that says nothing to a client.
+fn without(lead: &str, text: &str) -> String {
+    text.strip_prefix(lead).unwrap_or(text).to_owned()
 }

@@ -40,7 +40,7 @@ pub struct Order {
 
 /// One message with a text of its own.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with `to` and `message`")]
 struct Item {
     to: Option<OneOrMany<MOST>>,
     message: Option<String>,

@@ -25,7 +25,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What a client may say.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `subscribe`")]
 struct Said {
     subscribe: Which,
 }
