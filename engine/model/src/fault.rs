@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The code of a send that never left, for want of a connection.
 pub const NOT_CONNECTED: &str = "not_connected";
+/// The code of a send whose keys could not be stored, so that it never left.
+pub const KEYS_NOT_STORED: &str = "keys_not_stored";
 /// The code of WhatsApp's limit on the rate of an account (429).
 pub const OVERLIMIT: &str = "overlimit";
 /// The code of WhatsApp's lock on writing to people who never wrote (463).

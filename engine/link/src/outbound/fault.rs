@@ -2,7 +2,7 @@
 //! retried, what may have been written is *unknown*, what the server refused
 //! for good is a failure.
 
-use warest_model::fault::{Fault, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
+use warest_model::fault::{Fault, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind};
 use whatsapp_rust::wacore::store::error::StoreError as KeyStoreError;
@@ -42,7 +42,7 @@ pub(super) fn of_keys(error: SignalMaintenanceError) -> Fault {
 }
 
 fn keys_not_stored(why: &str) -> Fault {
-    Fault::retry("keys_not_stored", format!("the session's keys could not be stored, so nothing was sent: {why}"))
+    Fault::retry(KEYS_NOT_STORED, format!("the session's keys could not be stored, so nothing was sent: {why}"))
 }
 
 pub(super) fn of_presence(error: PresenceError) -> Fault {

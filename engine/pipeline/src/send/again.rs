@@ -9,13 +9,14 @@
 //! is the same message, which a phone shows once.
 
 use super::Sender;
-use std::collections::{HashMap, VecDeque};
+use super::holds::Pass;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use warest_model::clock::Millis;
-use warest_model::fault::FaultKind;
-use warest_model::id::SessionId;
+use warest_model::fault::{FaultKind, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT};
+use warest_model::id::{JobId, SessionId};
 use warest_model::job::SendJob;
 use warest_store::{Store, StoreError};
 
@@ -27,10 +28,14 @@ const LIBRARY_MS: Millis = 1_000;
 const MOST: u32 = 1_000;
 /// Pause before another attempt.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Attempts of one process for one message: others wait behind it.
+const ATTEMPTS: u32 = 3;
 
 /// What is to be sent again, oldest first.
 pub(crate) struct Again {
     sessions: Mutex<HashMap<SessionId, Waiting>>,
+    /// What this process does not try any more; the next one does.
+    given_up: Mutex<HashSet<JobId>>,
 }
 
 type Waiting = Arc<AsyncMutex<VecDeque<SendJob>>>;
@@ -38,7 +43,7 @@ type Waiting = Arc<AsyncMutex<VecDeque<SendJob>>>;
 impl Again {
     /// Reads what an earlier process left.
     pub(crate) async fn load(store: &dyn Store, now_ms: Millis) -> Result<Self, StoreError> {
-        let again = Self { sessions: Mutex::default() };
+        let again = Self { sessions: Mutex::default(), given_up: Mutex::default() };
         for job in store.unreadable_jobs(now_ms - OLDEST_MS, Millis::MAX, MOST).await? {
             again.add(job);
         }
@@ -47,6 +52,10 @@ impl Again {
 
     /// Adds a message that is not there yet. The session, if it had none.
     fn add(&self, job: SendJob) -> Option<SessionId> {
+        if self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(&job.id) {
+            return None;
+        }
+        let job = SendJob { attempts: 0, ..job };
         let mut sessions = self.lock();
         let is_new = !sessions.contains_key(&job.session);
         let session = is_new.then(|| job.session.clone());
@@ -58,6 +67,13 @@ impl Again {
             waiting.push_back(job);
         }
         session
+    }
+
+    fn give_up(&self, job: &JobId) {
+        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if given_up.len() < MOST as usize {
+            given_up.insert(job.clone());
+        }
     }
 
     fn sessions(&self) -> Vec<SessionId> {
@@ -109,21 +125,39 @@ impl Sender {
     pub(super) async fn send_again(&self, session: &SessionId) -> bool {
         let Some(waiting) = self.again.of(session) else { return true };
         let mut waiting = waiting.lock().await;
-        while let Some(job) = waiting.front() {
-            let sent = self.links.send(&job.session, &job.effect, &job.message_id).await;
-            match sent {
-                Ok(()) => tracing::info!(%session, job = %job.id, "a message that could not be read was sent again"),
-                Err(fault) if fault.kind == FaultKind::Fail => {
-                    tracing::warn!(%session, job = %job.id, %fault, "a message cannot be sent again");
+        while let Some(job) = waiting.front_mut() {
+            let now = self.clock.now_ms();
+            let trial = match self.holds.pass(session, now) {
+                Pass::Held { .. } => return false,
+                Pass::Free => None,
+                Pass::Trial(trial) => Some(trial),
+            };
+            match self.links.send(session, &job.effect, &job.message_id).await {
+                Ok(()) => {
+                    tracing::info!(%session, job = %job.id, "a message that could not be read was sent again");
+                    if trial.is_some() {
+                        self.holds.release(session).await;
+                    }
+                    if let Err(error) = self.store.sent_again(&job.id).await {
+                        tracing::warn!(%session, job = %job.id, %error, "a repeat was not noted; it comes once more");
+                    }
                 }
-                Err(fault) => {
-                    tracing::debug!(%session, job = %job.id, %fault, "a message is sent again later");
+                // Nothing of this session is sent now.
+                Err(fault) if fault.code == NOT_CONNECTED || fault.code == KEYS_NOT_STORED => return false,
+                Err(fault) if fault.code == OVERLIMIT => {
+                    self.holds.hold(session, self.config.hold_session_ms as Millis, self.clock.now_ms()).await;
                     return false;
                 }
-            }
-            if let Err(error) = self.store.sent_again(&job.id).await {
-                // It is sent once more at the next start.
-                tracing::warn!(%session, job = %job.id, %error, "a repeat was not noted");
+                Err(fault) => {
+                    job.attempts += 1;
+                    if fault.kind != FaultKind::Fail && job.attempts < ATTEMPTS {
+                        tracing::debug!(%session, job = %job.id, %fault, "a message is sent again later");
+                        return false;
+                    }
+                    tracing::error!(%session, job = %job.id, %fault,
+                        "a message that its recipient could not read cannot be sent again; the next start tries");
+                    self.again.give_up(&job.id);
+                }
             }
             waiting.pop_front();
         }

@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warest_link::Links;
 use warest_model::clock::{Millis, SharedClock};
-use warest_model::fault::{Fault, FaultKind, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
+use warest_model::fault::{Fault, FaultKind, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::id::{JobId, SessionId};
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::Effect;
@@ -261,7 +261,7 @@ impl Sender {
                 job.due_ms = now + RECONNECT_MS;
                 return Worked::Again(job);
             }
-            Err(fault) if fault.code == "keys_not_stored" => {
+            Err(fault) if fault.code == KEYS_NOT_STORED => {
                 job.due_ms = now + STORE_RETRY_MS;
                 return Worked::Again(job);
             }

@@ -6,10 +6,10 @@ mod world;
 
 use serde_json::json;
 use std::time::Duration;
-use warest_model::clock::Millis;
-use warest_model::fault::Fault;
-use warest_model::id::RunId;
-use warest_model::job::JobState;
+use warest_model::clock::{Clock, Millis};
+use warest_model::fault::{Fault, OVERLIMIT};
+use warest_model::id::{JobId, RunId};
+use warest_model::job::{JobState, Receipt, ReceiptKind};
 use warest_model::run::StepState;
 use warest_store::{Page, Runs, SendQueue};
 use world::{HOUR, NOON, World};
@@ -240,4 +240,46 @@ async fn a_stop_word_ends_it_but_for_one_confirmation() {
     world.hears(ANA, "start", "3").await;
     world.sent(&world.send(ANA, "welcome back").await).await;
     assert_eq!(world.texts().len(), 2);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_sent_again_first_and_not_for_ever() {
+    let world = World::new(json!({ "cooldown": { "enabled": false } })).await;
+    let unreadable = async |world: &World, id: &JobId| {
+        let (message_id, at_ms) = (world.job(id).await.message_id, world.clock.now_ms());
+        let said = vec![Receipt { message_id, kind: ReceiptKind::Unreadable, at_ms }];
+        world.intake.receipts(&"s".parse().unwrap(), said).await.unwrap();
+    };
+    let one = world.send(ANA, "one").await;
+    world.sent(&one).await;
+    unreadable(&world, &one).await;
+    // By the next process, before what waits for it.
+    let world = world.restart(HOUR).await;
+    world.sent(&world.send(BOB, "two").await).await;
+    assert_eq!(world.texts(), ["one", "two"]);
+    // By the same one, once the library has had its time.
+    let two = world.send(ANA, "three").await;
+    world.sent(&two).await;
+    unreadable(&world, &two).await;
+    world.clock.advance(2_000);
+    world.until(|world| world.texts() == ["one", "two", "three", "three"]).await;
+
+    // While the rate is limited nothing is sent, and one that cannot be sent
+    // again holds up the others for a few attempts only.
+    unreadable(&world, &two).await;
+    let limited = Fault::retry(OVERLIMIT, "slow down");
+    let refused = || Fault::retry("timeout", "no word");
+    *world.links.refuse.lock().unwrap() = vec![refused(), refused(), refused(), limited];
+    world.clock.advance(2_000);
+    world.until(|world| world.links.refuse.lock().unwrap().len() == 3).await;
+    let four = world.send(BOB, "four").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.texts().len(), 4, "held");
+    for _ in 0..120 {
+        world.clock.advance(1_000);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.sent(&four).await;
+    assert_eq!(world.texts(), ["one", "two", "three", "three", "four"]);
+    assert!(world.links.refuse.lock().unwrap().is_empty(), "it was tried three times more");
 }

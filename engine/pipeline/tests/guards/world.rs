@@ -180,6 +180,15 @@ impl World {
         }
     }
 
+    /// Waits until something is so.
+    pub async fn until(&self, wanted: impl Fn(&Self) -> bool) {
+        let begun = std::time::Instant::now();
+        while !wanted(self) {
+            assert!(begun.elapsed() < DEADLINE, "sent: {:?}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Waits until a guard holds a job.
     pub async fn held(&self, id: &JobId, code: &str) -> SendJob {
         let job = self.wait_job(id, |job| !waits(job) || job.fault.as_ref().is_some_and(|fault| fault.code == code));

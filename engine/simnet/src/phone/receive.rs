@@ -154,9 +154,10 @@ async fn receipt(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
             .and_then(|count| count.parse().ok())
             .unwrap_or(1);
         net.stats.count("phone.retries_answered");
-        account.primary.keys.lock().await.forget_session(&compose::address(&sender));
-        if let Some(bundle) = bundle_in(stanza) {
-            open_from(account, &sender, &bundle).await;
+        match bundle_in(stanza) {
+            // The session so far is archived, as on every phone: what is under way in it can be read.
+            Some(bundle) => open_from(account, &sender, &bundle).await,
+            None => account.primary.keys.lock().await.forget_session(&compose::address(&sender)),
         }
         if let Err(error) = compose::resend(net, account, &sender, &id, count).await {
             tracing::debug!(phone = %account.phone, %id, %error, "retry not answered");
