@@ -68,15 +68,16 @@ pub struct Directory {
     flows: FlowEngine,
     plugins: PluginHost,
     image: RwLock<Image>,
-    /// Held from reading targets to showing them, so that what was read earlier
-    /// is not shown later.
-    reading_targets: Mutex<()>,
+    /// Held from reading to showing, so that what was read earlier is not shown
+    /// later: a session that is missing here for a moment would have its messages
+    /// taken for those of a removed one.
+    reading: Mutex<()>,
 }
 
 impl Directory {
     /// Reads everything from the store.
     pub async fn load(store: Arc<dyn Store>, flows: FlowEngine, plugins: PluginHost) -> Result<Self, EngineError> {
-        let directory = Self { store, flows, plugins, image: RwLock::default(), reading_targets: Mutex::default() };
+        let directory = Self { store, flows, plugins, image: RwLock::default(), reading: Mutex::default() };
         directory.reload_sessions().await?;
         directory.reload_flows().await?;
         directory.reload_plugins().await?;
@@ -96,6 +97,7 @@ impl Directory {
 
     /// Reads the sessions anew.
     pub async fn reload_sessions(&self) -> Result<(), EngineError> {
+        let _reading = self.reading.lock().await;
         let mut owners: HashMap<UserId, User> = HashMap::new();
         let mut sessions = HashMap::new();
         for session in self.store.sessions(None).await? {
@@ -115,6 +117,7 @@ impl Directory {
 
     /// Reads and compiles the flows anew.
     pub async fn reload_flows(&self) -> Result<(), EngineError> {
+        let _reading = self.reading.lock().await;
         let mut entries = Vec::new();
         for flow in self.store.flows(None).await? {
             let compiled = match self.flows.compile(&flow.script) {
@@ -132,6 +135,7 @@ impl Directory {
 
     /// Reads the plugins and their bindings anew; unchanged ones stay loaded.
     pub async fn reload_plugins(&self) -> Result<(), EngineError> {
+        let _reading = self.reading.lock().await;
         let plugins = self.store.plugins(None).await?;
         let bindings = self.store.bindings().await?;
         self.write(|image| {
@@ -154,7 +158,7 @@ impl Directory {
 
     /// Reads the webhook targets anew.
     pub async fn reload_targets(&self) -> Result<(), EngineError> {
-        let _reading = self.reading_targets.lock().await;
+        let _reading = self.reading.lock().await;
         let mut targets: HashMap<SessionId, Vec<Target>> = HashMap::new();
         for target in self.store.targets(None).await? {
             targets.entry(target.session.clone()).or_default().push(target);
@@ -165,7 +169,7 @@ impl Directory {
 
     /// Reads one webhook target anew.
     pub async fn reload_target(&self, session: &SessionId, id: &TargetId) -> Result<(), EngineError> {
-        let _reading = self.reading_targets.lock().await;
+        let _reading = self.reading.lock().await;
         let found = self.store.target(id).await?;
         self.write(|image| {
             let targets = image.targets.entry(session.clone()).or_default();

@@ -20,7 +20,7 @@ use warest_model::fault::Fault;
 use warest_model::id::{EventId, SessionId};
 use warest_model::jid::Jid;
 use warest_model::job::{Receipt, ReceiptKind};
-use warest_store::{Consent, NewEvent, Store};
+use warest_store::{Consent, NewEvent, SessionChange, Store, StoreError};
 
 /// The first stage.
 pub struct EventIntake {
@@ -80,15 +80,21 @@ impl Intake for EventIntake {
         if unreadable {
             crash_point!("unreadable.committed");
         }
-        recorded.map_err(|error| Fault::retry("store_failed", error.to_string()))
+        match recorded {
+            // At a stop: the time of a delivery is lost, as the link says.
+            Ok(()) | Err(StoreError::Closed) => Ok(()),
+            Err(error) => Err(Fault::retry("store_failed", error.to_string())),
+        }
     }
 
     async fn paired(&self, session: &SessionId, me: Option<&str>) -> Result<(), Fault> {
         let store_failed = |error: &dyn std::fmt::Display| Fault::retry("store_failed", error.to_string());
         let Some(entry) = self.directory.session(session) else { return Ok(()) };
-        let mut session = entry.session;
-        session.me = me.map(str::to_owned);
-        self.store.update_session(&session).await.map_err(|error| store_failed(&error))?;
+        if entry.session.me.as_deref() == me {
+            return Ok(());
+        }
+        let change = SessionChange::Me(me.map(str::to_owned));
+        self.store.change_session(session, change).await.map_err(|error| store_failed(&error))?;
         self.directory.reload_sessions().await.map_err(|error| store_failed(&error))
     }
 }

@@ -30,7 +30,7 @@ pub use query::{DeliveryFilter, EventFilter, JobFilter, Page, ReplayRange, RunFi
 pub use traits::{
     AttemptReport, BulkRecord, Bulks, Consent, Decision, Dispatch, EventLog, Idempotency, JobBook, JobEnd, KeyState,
     NewEvent, NewRun, Outbox, Progress, Reactors, Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue,
-    Sinks, Store, TargetReport, Targets,
+    SessionChange, Sinks, Store, TargetReport, Targets,
 };
 pub use upkeep::{Cursor, FileSize, Horizon, Kind, Limits, MOST_COUNTED, Measure, Removed, Upkeep};
 

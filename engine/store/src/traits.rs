@@ -183,6 +183,17 @@ pub struct Replayed {
     pub rest_from_ms: Option<Millis>,
 }
 
+/// What changes about a session; the rest stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionChange {
+    /// Its label.
+    Label(String),
+    /// Whether it is on.
+    Enabled(bool),
+    /// The account that it is paired with.
+    Me(Option<String>),
+}
+
 /// Users and sessions.
 #[async_trait]
 pub trait Registry: Send + Sync {
@@ -203,8 +214,8 @@ pub trait Registry: Send + Sync {
     async fn session(&self, id: &SessionId) -> Result<Option<Session>>;
     /// The sessions of one owner, or all; by name.
     async fn sessions(&self, owner: Option<&UserId>) -> Result<Vec<Session>>;
-    /// Writes label, `enabled` and `me` of a session.
-    async fn update_session(&self, session: &Session) -> Result<()>;
+    /// Changes one thing about a session.
+    async fn change_session(&self, id: &SessionId, change: SessionChange) -> Result<()>;
     /// Removes a session with its credentials, bindings, targets, dispatches,
     /// pending jobs and pending deliveries. Events and runs stay until retention;
     /// runs that were active end at `now_ms`.

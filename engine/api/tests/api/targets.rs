@@ -285,7 +285,8 @@ async fn a_target_that_fails_for_days_is_stopped_with_an_event_until_it_is_resum
 
     // What happens meanwhile is owed, and waits.
     world.hear(BEN, "two").await;
-    let pending = async || world.get("/deliveries?session=main&state=pending").await.body["results"].clone();
+    let owed = format!("/deliveries?session=main&state=pending&target={}", target["id"].as_str().unwrap());
+    let pending = async || world.get(&owed).await.body["results"].clone();
     assert_eq!(pending().await.as_array().unwrap().len(), 2);
     let tried = failing.got().len();
     failing.otherwise(status(200));

@@ -9,6 +9,7 @@ use warest_model::event::{EventKind, Observation};
 use warest_model::id::SessionId;
 use warest_model::session::{Session, SessionState};
 use warest_model::user::User;
+use warest_store::SessionChange;
 
 /// Longest label, in characters.
 const LABEL_CHARS: usize = 128;
@@ -87,7 +88,7 @@ impl Engine {
     /// Gives a session another label.
     pub async fn relabel_session(&self, entry: &SessionEntry, label: String) -> Result<(), EngineError> {
         check_label(&label)?;
-        self.store.update_session(&Session { label, ..entry.session.clone() }).await?;
+        self.store.change_session(&entry.session.id, SessionChange::Label(label)).await?;
         self.directory.reload_sessions().await
     }
 
@@ -142,7 +143,7 @@ impl Engine {
         if entry.session.enabled == enabled {
             return Ok(());
         }
-        self.store.update_session(&Session { enabled, ..entry.session.clone() }).await?;
+        self.store.change_session(&entry.session.id, SessionChange::Enabled(enabled)).await?;
         self.directory.reload_sessions().await
     }
 }

@@ -235,7 +235,7 @@ async fn a_stop_word_ends_it_but_for_one_confirmation() {
     assert_eq!(fault.code, "recipient_opted_out");
     assert_eq!(world.texts(), ["You get no more messages."], "once");
 
-    let listed = world.engine.store().opt_outs(Some(world.owner()), &Page { before: None, limit: 9 }).await.unwrap();
+    let listed = world.engine.store().opt_outs(Some(&world.user().id), &Page { before: None, limit: 9 }).await.unwrap();
     assert_eq!(listed.len(), 1);
     world.hears(ANA, "start", "3").await;
     world.sent(&world.send(ANA, "welcome back").await).await;

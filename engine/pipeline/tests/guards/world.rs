@@ -215,8 +215,8 @@ impl World {
         self.log().into_iter().filter(|sent| sent.what == "text").map(|sent| sent.text).collect()
     }
 
-    pub fn owner(&self) -> &UserId {
-        &self.owner.id
+    pub fn user(&self) -> &User {
+        &self.owner
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{SqliteStore, all, number, or_exists, or_not_found, text};
 use crate::Result;
 use crate::codec::{encode_fault, parse};
-use crate::traits::Registry;
+use crate::traits::{Registry, SessionChange};
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -123,18 +123,20 @@ impl Registry for SqliteStore {
         all(rows.fetch_all(self.readers()).await?, session_of)
     }
 
-    async fn update_session(&self, session: &Session) -> Result<()> {
-        let session = session.clone();
+    async fn change_session(&self, id: &SessionId, change: SessionChange) -> Result<()> {
+        let id = id.clone();
         self.write(move |db| {
             Box::pin(async move {
-                let done = sqlx::query("UPDATE sessions SET label = ?, enabled = ?, me = ? WHERE id = ?")
-                    .bind(session.label)
-                    .bind(session.enabled)
-                    .bind(session.me)
-                    .bind(session.id.as_str())
-                    .execute(db)
-                    .await?;
-                or_not_found("session", done.rows_affected())
+                let changing = match change {
+                    SessionChange::Label(label) => {
+                        sqlx::query("UPDATE sessions SET label = ? WHERE id = ?").bind(label)
+                    }
+                    SessionChange::Enabled(enabled) => {
+                        sqlx::query("UPDATE sessions SET enabled = ? WHERE id = ?").bind(enabled)
+                    }
+                    SessionChange::Me(me) => sqlx::query("UPDATE sessions SET me = ? WHERE id = ?").bind(me),
+                };
+                or_not_found("session", changing.bind(id.as_str()).execute(db).await?.rows_affected())
             })
         })
         .await

@@ -2,7 +2,7 @@
 
 use super::*;
 use warest_model::reactor::PluginBinding;
-use warest_store::{Decision, EventFilter, Page, RunFilter, StoreError};
+use warest_store::{Decision, EventFilter, Page, RunFilter, SessionChange, StoreError};
 
 pub async fn users_are_found_by_key_and_name(driver: &mut impl Driver) {
     let user = User { is_admin: true, ..new_user("ana") };
@@ -26,14 +26,21 @@ pub async fn sessions_are_listed_by_owner(driver: &mut impl Driver) {
         driver.store().add_session(session).await.unwrap();
     }
     let changed = Session { label: "new".into(), enabled: false, me: Some("628111@s.whatsapp.net".into()), ..c };
-    driver.store().update_session(&changed).await.unwrap();
+    let changes = [
+        SessionChange::Label(changed.label.clone()),
+        SessionChange::Enabled(false),
+        SessionChange::Me(changed.me.clone()),
+    ];
+    for change in changes {
+        driver.store().change_session(&changed.id, change).await.unwrap();
+    }
     driver.restart().await;
     let store = driver.store();
     assert_eq!(store.sessions(Some(&ana)).await.unwrap(), [a.clone(), changed.clone()]);
     assert_eq!(store.sessions(None).await.unwrap(), [a, b, changed.clone()]);
     assert_eq!(store.session(&changed.id).await.unwrap(), Some(changed));
-    let missing = new_session("missing", &ana);
-    assert!(matches!(store.update_session(&missing).await, Err(StoreError::NotFound { .. })));
+    let missing = store.change_session(&name("missing"), SessionChange::Enabled(true)).await;
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })));
 }
 
 pub async fn names_are_taken_once(driver: &mut impl Driver) {
