@@ -18,6 +18,7 @@ use warest_model::clock::Millis;
 use warest_model::fault::{FaultKind, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT};
 use warest_model::id::{JobId, SessionId};
 use warest_model::job::SendJob;
+use warest_model::session::SessionState;
 use warest_store::{Store, StoreError};
 
 /// What was asked for longer ago is not sent again: nobody waits for it.
@@ -84,7 +85,7 @@ impl Again {
         self.lock().get(session).cloned()
     }
 
-    fn forget(&self, session: &SessionId) {
+    pub(super) fn forget(&self, session: &SessionId) {
         self.lock().remove(session);
     }
 
@@ -114,8 +115,16 @@ impl Sender {
     fn spawn_again(self: &Arc<Self>, session: SessionId) {
         let sender = self.clone();
         self.tasks.spawn(async move {
-            while sender.connected(&session).await && !sender.send_again(&session).await {
-                tokio::time::sleep(PAUSE).await;
+            // Until it is done, or the session was removed.
+            while sender.again.of(&session).is_some() {
+                let connected =
+                    sender.links.status(&session).is_some_and(|link| link.borrow().state == SessionState::Open);
+                if !connected || !sender.send_again(&session).await {
+                    tokio::select! {
+                        () = sender.stop.cancelled() => return,
+                        () = tokio::time::sleep(PAUSE) => {}
+                    }
+                }
             }
         });
     }

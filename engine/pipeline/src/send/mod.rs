@@ -150,6 +150,7 @@ impl Sender {
     /// Stops a session's queue; its jobs stay.
     pub fn stop_session(&self, session: &SessionId) {
         self.wakeups.drop_session(session);
+        self.again.forget(session);
     }
 
     /// What holds up a message besides its guards.

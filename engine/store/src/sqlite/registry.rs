@@ -150,7 +150,7 @@ impl Registry for SqliteStore {
 
 /// What goes with a session. Its dedup keys and reactor state are among it, so
 /// that nothing of it meets whoever takes the name next.
-const OWNED: [&str; 14] = [
+const OWNED: [&str; 15] = [
     "DELETE FROM wa_stores WHERE session = ?",
     "DELETE FROM bindings WHERE session = ?",
     "DELETE FROM targets WHERE session = ?",
@@ -161,6 +161,7 @@ const OWNED: [&str; 14] = [
     "DELETE FROM guard_quota WHERE session = ?",
     "DELETE FROM guard_chats WHERE session = ?",
     "DELETE FROM jobs WHERE ended_ms IS NULL AND session = ?",
+    "UPDATE jobs SET unreadable_ms = NULL WHERE unreadable_ms IS NOT NULL AND session = ?",
     "DELETE FROM bulks WHERE session = ?",
     "DELETE FROM send_holds WHERE session = ?",
     "DELETE FROM deliveries WHERE state = 'pending' AND session = ?",

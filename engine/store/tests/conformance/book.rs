@@ -178,6 +178,17 @@ pub async fn what_cannot_be_read_waits_to_be_sent_again(driver: &mut impl Driver
         store.record_receipts(&job.session, vec![say(&job, kind, NOW + 3)]).await.unwrap();
     }
     assert_eq!(waiting(NOW).await, [], "it has arrived");
+
+    // Nobody who takes a session's name sends what was asked of it.
+    store.add_session(&new_session("s", &UserId::new(NOW))).await.unwrap();
+    let left = SendJob { message_id: "3EB0CC".to_owned(), ..new_job("s", "628333") };
+    let left = add(store, left).await;
+    let end = JobEnd { job: left.id.clone(), state: JobState::Sent, attempts: 1, fault: None, ended_ms: NOW };
+    store.finish_job(end, None).await.unwrap();
+    store.record_receipts(&left.session, vec![say(&left, ReceiptKind::Unreadable, NOW)]).await.unwrap();
+    assert_eq!(waiting(NOW).await, [left.id]);
+    store.delete_session(&name("s"), NOW).await.unwrap();
+    assert_eq!(waiting(NOW).await, []);
 }
 
 pub async fn holds_are_kept(driver: &mut impl Driver) {
