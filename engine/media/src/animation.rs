@@ -138,7 +138,8 @@ fn frames(path: &Path, mime: &str, config: &MediaConfig) -> Result<(Frames<'stat
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(config.decode_memory);
     let reader = BufReader::new(File::open(path)?);
-    let check = |(width, height): (u32, u32)| check_pixels(u64::from(width) * u64::from(height), config);
+    let check =
+        |(width, height): (u32, u32)| check_pixels(u64::from(width) * u64::from(height), config.max_frame_pixels);
     if mime == "image/webp" {
         let decoder = WebPDecoder::new(reader)?;
         let size = decoder.dimensions();

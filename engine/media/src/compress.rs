@@ -7,7 +7,7 @@ use crate::facts::{Facts, Kind};
 use crate::media::{Media, Output, write_picture};
 use crate::picture;
 use crate::shape::{Resize, plan};
-use crate::transcode::{Target, Transcode};
+use crate::transcode::{Target, Transcode, scaled_to};
 use crate::video::{H264, words};
 use std::path::Path;
 
@@ -86,7 +86,7 @@ impl Media {
         let wants = &self.config.compress.video;
         let (facts, permit) = self.begin(path).await?;
         let most = if wants.max_width == 0 { u32::MAX } else { wants.max_width.max(16) };
-        let scale = format!("scale='max(2,trunc(min({most},iw*sar)/2)*2)':'max(2,trunc(ow/dar/2)*2)',setsar=1");
+        let scale = scaled_to(most, u32::MAX);
         let mut args = words(&["-map", "0:v:0", "-map", "0:a:0?", "-vf", &scale]);
         args.extend(words(&H264));
         args.extend(words(&["-preset", wants.preset, "-crf", &wants.crf.min(51).to_string()]));

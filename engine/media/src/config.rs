@@ -44,11 +44,14 @@ pub struct MediaConfig {
     /// Where results and intermediate files are made. They are removed when
     /// dropped; what a crash leaves there is rubbish.
     pub temp_dir: PathBuf,
-    /// Most pixels of a picture or of a video frame.
+    /// Most pixels of a picture.
     pub max_pixels: u64,
+    /// Most pixels of a frame of a video or an animation: a decoder keeps many.
+    pub max_frame_pixels: u64,
     /// Most bytes of an image file.
     pub max_image_bytes: u64,
-    /// Most bytes that a decoded picture takes.
+    /// Most bytes that a decoded picture takes. A progressive JPEG takes up to
+    /// three times that while it is decoded, others hardly more.
     pub decode_memory: u64,
     /// Most bytes of what ffmpeg makes.
     pub max_output_bytes: u64,
@@ -68,6 +71,7 @@ impl Default for MediaConfig {
             programs: Programs::find(None),
             temp_dir: std::env::temp_dir(),
             max_pixels: 50_000_000,
+            max_frame_pixels: 4096 * 2304,
             max_image_bytes: 100 << 20,
             decode_memory: 256 << 20,
             max_output_bytes: 256 << 20,

@@ -60,23 +60,24 @@ impl Facts {
     }
 }
 
-/// What a file's own bytes say. Reads headers only, whatever the file's size.
-pub(crate) fn of_file(path: &Path, declared: Option<&str>, name: Option<&str>) -> Result<Facts, MediaError> {
+/// What a file is as a document: its type, by its first bytes, and its size.
+pub(crate) fn of_document(path: &Path, declared: Option<&str>, name: Option<&str>) -> Result<Facts, MediaError> {
+    beginning(path, declared, name).map(|(facts, ..)| facts)
+}
+
+/// A file as a document, its first bytes, and the file at its beginning.
+fn beginning(path: &Path, declared: Option<&str>, name: Option<&str>) -> Result<(Facts, Vec<u8>, File), MediaError> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut head = Vec::with_capacity(mime::HEAD);
     (&mut file).take(mime::HEAD as u64).read_to_end(&mut head)?;
     file.rewind()?;
-
     let mime = mime::choose(&head, declared, name);
-    // A declared type that the content does not show is a word, not a kind.
-    let shown = mime::by_content(&head) == Some(mime.as_str());
-    let kind = if shown { mime::kind(&mime) } else { Kind::Document };
     let extension = mime::extension(&mime, name);
-    let mut facts = Facts {
+    let facts = Facts {
         mime,
         extension,
-        kind,
+        kind: Kind::Document,
         size,
         width: None,
         height: None,
@@ -84,6 +85,17 @@ pub(crate) fn of_file(path: &Path, declared: Option<&str>, name: Option<&str>) -
         has_audio: None,
         animated: false,
     };
+    Ok((facts, head, file))
+}
+
+/// What a file's own bytes say. Reads headers only, whatever the file's size.
+pub(crate) fn of_file(path: &Path, declared: Option<&str>, name: Option<&str>) -> Result<Facts, MediaError> {
+    let (mut facts, head, file) = beginning(path, declared, name)?;
+    // A declared type that the content does not show is a word, not a kind.
+    let shown = mime::by_content(&head) == Some(facts.mime.as_str());
+    if shown {
+        facts.kind = mime::kind(&facts.mime);
+    }
     let mut reader = BufReader::new(file);
     match facts.mime.as_str() {
         _ if !shown => {}
@@ -103,7 +115,7 @@ pub(crate) fn of_file(path: &Path, declared: Option<&str>, name: Option<&str>) -
         }
         mime::OGG_OPUS => facts.seconds = container::opus_seconds(&mut reader, &head)?,
         "video/mp4" | "video/quicktime" | "video/3gpp" | "audio/mp4" => {
-            let (shape, has_video) = container::mp4(&mut reader, size)?;
+            let (shape, has_video) = container::mp4(&mut reader, facts.size)?;
             facts.take(shape);
             if has_video == Some(false) {
                 facts.kind = Kind::Audio;
@@ -112,7 +124,7 @@ pub(crate) fn of_file(path: &Path, declared: Option<&str>, name: Option<&str>) -
             }
         }
         _ if facts.kind == Kind::Image => {
-            let (width, height) = crate::picture::shown_size(path, &facts.mime, size)?;
+            let (width, height) = crate::picture::shown_size(reader, &facts.mime)?;
             facts.width = Some(width);
             facts.height = Some(height);
         }

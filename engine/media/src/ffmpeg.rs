@@ -82,8 +82,9 @@ impl Ffmpeg<'_> {
         if input.format == "mov" {
             command.args(["-enable_drefs", "0"]);
         }
+        let most = if input.format == "png_pipe" { self.0.max_pixels } else { self.0.max_frame_pixels };
         if input.format != "rawvideo" {
-            command.args(["-max_pixels", &self.0.max_pixels.to_string()]);
+            command.args(["-max_pixels", &most.to_string()]);
         }
         command.args(&input.options).arg("-i").arg(file(input.path));
         Ok(command)

@@ -100,6 +100,14 @@ impl Media {
         Ok(facts)
     }
 
+    /// What a file is that is sent as a document: its type and size. Nothing
+    /// else of it is read, so that it may be as damaged as it likes.
+    pub async fn document(&self, path: &Path, declared: Option<&str>, name: Option<&str>) -> Result<Facts, MediaError> {
+        let permit = self.permit(None).await?;
+        let (path, declared, name) = (path.to_owned(), declared.map(str::to_owned), name.map(str::to_owned));
+        self.compute(&permit, move |_| facts::of_document(&path, declared.as_deref(), name.as_deref())).await
+    }
+
     async fn header(
         &self,
         permit: &Permit,
@@ -115,7 +123,9 @@ impl Media {
     pub(crate) async fn begin(&self, path: &Path) -> Result<(Facts, Permit), MediaError> {
         let facts = self.probe(path, None, None).await?;
         if let Some(pixels) = facts.pixels() {
-            picture::check_pixels(pixels, &self.config)?;
+            let is_still = facts.kind == Kind::Image;
+            let limit = if is_still { self.config.max_pixels } else { self.config.max_frame_pixels };
+            picture::check_pixels(pixels, limit)?;
         }
         let permit = self.permit(Some(&facts)).await?;
         Ok((facts, permit))

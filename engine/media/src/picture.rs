@@ -7,7 +7,7 @@ use fast_image_resize::{MulDiv, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, GenericImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// A decoded picture.
@@ -41,23 +41,26 @@ fn unsupported(mime: &str) -> MediaError {
     MediaError::Unsupported { mime: mime.to_owned(), wanted: "a JPEG, PNG, WebP, GIF or BMP picture" }
 }
 
-fn decoder(path: &Path, mime: &str, memory: u64) -> Result<impl ImageDecoder + use<>, MediaError> {
+fn decoder<R: BufRead + Seek + 'static>(
+    file: R,
+    mime: &str,
+    memory: u64,
+) -> Result<impl ImageDecoder + use<R>, MediaError> {
     let format = format(mime).ok_or_else(|| unsupported(mime))?;
-    let mut reader = ImageReader::with_format(BufReader::new(File::open(path)?), format);
+    let mut reader = ImageReader::with_format(file, format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(memory);
     reader.limits(limits);
     Ok(reader.into_decoder()?)
 }
 
-/// Pixels across and down as shown, from the header.
-pub(crate) fn shown_size(path: &Path, mime: &str, bytes: u64) -> Result<(u32, u32), MediaError> {
-    // JPEG's reader takes in all of the file to read its header.
-    const MOST: u64 = 256 << 20;
-    if bytes > MOST {
-        return Err(MediaError::TooHeavy { what: "the picture", bytes, limit: MOST });
-    }
-    let mut decoder = decoder(path, mime, 64 << 20)?;
+/// Pixels across and down as shown, from the header: the beginning of the file,
+/// since JPEG's reader takes in all that it is given.
+pub(crate) fn shown_size(file: impl Read, mime: &str) -> Result<(u32, u32), MediaError> {
+    const HEADER: u64 = 4 << 20;
+    let mut header = Vec::new();
+    file.take(HEADER).read_to_end(&mut header)?;
+    let mut decoder = decoder(Cursor::new(header), mime, 64 << 20)?;
     let (width, height) = decoder.dimensions();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok(if is_sideways(orientation) { (height, width) } else { (width, height) })
@@ -74,9 +77,9 @@ pub(crate) fn decode(path: &Path, mime: &str, config: &MediaConfig) -> Result<Pi
     if bytes > config.max_image_bytes {
         return Err(MediaError::TooHeavy { what: "the picture", bytes, limit: config.max_image_bytes });
     }
-    let mut decoder = decoder(path, mime, config.decode_memory)?;
+    let mut decoder = decoder(BufReader::new(File::open(path)?), mime, config.decode_memory)?;
     let (width, height) = decoder.dimensions();
-    check_pixels(u64::from(width) * u64::from(height), config)?;
+    check_pixels(u64::from(width) * u64::from(height), config.max_pixels)?;
     let bytes = decoder.total_bytes();
     if bytes > config.decode_memory {
         return Err(MediaError::TooHeavy { what: "the decoded picture", bytes, limit: config.decode_memory });
@@ -93,11 +96,8 @@ pub(crate) fn decode(path: &Path, mime: &str, config: &MediaConfig) -> Result<Pi
 }
 
 /// Refuses more pixels than are accepted.
-pub(crate) fn check_pixels(pixels: u64, config: &MediaConfig) -> Result<(), MediaError> {
-    if pixels > config.max_pixels {
-        return Err(MediaError::TooLarge { pixels, limit: config.max_pixels });
-    }
-    Ok(())
+pub(crate) fn check_pixels(pixels: u64, limit: u64) -> Result<(), MediaError> {
+    if pixels > limit { Err(MediaError::TooLarge { pixels, limit }) } else { Ok(()) }
 }
 
 /// Whether a JPEG has its end marker: the decoder fills what is missing with

@@ -49,6 +49,8 @@ pub struct Transcode {
 
 /// What x264 may be told.
 const PRESETS: [&str; 7] = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"];
+/// Longest side of a converted video: x264 keeps many frames in memory.
+const MAX_VIDEO_SIDE: u32 = 1920;
 const AUDIO_KBPS: (u32, u32) = (8, 320);
 const VIDEO_KBPS: (u32, u32) = (50, 8000);
 
@@ -100,14 +102,7 @@ impl Transcode {
     fn args(&self) -> Vec<String> {
         let rate = |kbps: Option<u32>, usual: u32| format!("{}k", kbps.unwrap_or(usual));
         let mut args = if self.target.is_video() {
-            words(&[
-                "-map",
-                "0:v:0",
-                "-map",
-                "0:a:0?",
-                "-vf",
-                "scale='max(2,trunc(iw*sar/2)*2)':'max(2,trunc(ih/2)*2)',setsar=1",
-            ])
+            words(&["-map", "0:v:0", "-map", "0:a:0?", "-vf", &scaled_to(MAX_VIDEO_SIDE, MAX_VIDEO_SIDE)])
         } else {
             words(&["-map", "0:a:0", "-vn"])
         };
@@ -154,6 +149,15 @@ impl Transcode {
         }
         args
     }
+}
+
+/// The filter that makes a picture's sides even, its pixels square, and no side
+/// longer than these.
+pub(crate) fn scaled_to(width: u32, height: u32) -> String {
+    let factor = format!("min(1,min({width}/(iw*sar),{height}/ih))");
+    // A little more, so that 719.9999 is 720.
+    let side = |length: &str| format!("'max(2,trunc({length}*{factor}/2+0.01)*2)'");
+    format!("scale={}:{},setsar=1", side("iw*sar"), side("ih"))
 }
 
 /// The preset of this name.

@@ -6,6 +6,7 @@ use crate::error::MediaError;
 use crate::facts::{Facts, Kind};
 use crate::ffmpeg::Input;
 use crate::media::{Media, Output, temp};
+use crate::picture;
 use crate::shape::Resize;
 use std::io::Write;
 use std::path::Path;
@@ -87,6 +88,7 @@ impl Media {
         } else {
             (Input::media(path, &facts.mime, wanted)?, size)
         };
+        picture::check_pixels(u64::from(size.0) * u64::from(size.1), self.config.max_frame_pixels)?;
         let (width, height) = even_within(size, GIF_SIDE);
         // A white picture of that size, under the frames and as long as they are.
         let filter = format!(

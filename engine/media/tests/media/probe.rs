@@ -82,6 +82,16 @@ async fn mp4_opus_gif_and_webp_tell_their_length_without_ffprobe() {
 }
 
 #[tokio::test]
+async fn a_damaged_file_is_still_a_document() {
+    let room = Room::new();
+    let bytes = std::fs::read(room.video("a.mp4")).unwrap();
+    let path = room.file("broken.mp4", &bytes[..bytes.len() / 2]);
+    let facts = room.media().document(&path, Some("application/pdf"), Some("film.mp4")).await.unwrap();
+    assert_eq!((facts.mime.as_str(), facts.extension.as_str(), facts.kind), ("video/mp4", "mp4", Kind::Document));
+    assert_eq!(facts.size, bytes.len() as u64 / 2);
+}
+
+#[tokio::test]
 async fn words_make_no_file_a_picture() {
     let room = Room::new();
     let media = room.media();

@@ -84,6 +84,31 @@ async fn video_and_sound_take_every_format_on_the_list() {
 }
 
 #[tokio::test]
+async fn converted_videos_are_even_square_and_not_huge() {
+    let room = Room::new();
+    let media = room.media();
+    let mp4 = Transcode::parse("mp4", None, None, Some("ultrafast")).unwrap();
+    for (size, shape, to) in [
+        ("2000x500", "1", (1920, 480)),
+        ("500x2000", "1", (480, 1920)),
+        ("101x51", "1", (100, 50)),
+        ("100x100", "2", (200, 100)),
+        ("320x240", "1", (320, 240)),
+    ] {
+        let source = room.made(
+            "a.mkv",
+            &format!(
+                "-f lavfi -i testsrc=duration=0.4:size={size}:rate=5,setsar={shape} -c:v libx264 -pix_fmt yuv444p"
+            ),
+        );
+        let output = media.transcode(&source, &mp4).await.unwrap();
+        assert_eq!((output.facts.width, output.facts.height), (Some(to.0), Some(to.1)), "{size}");
+        let streams = streams(&output.file);
+        assert!(streams.contains(&format!("width={}", to.0)) && streams.contains("pix_fmt=yuv420p"), "{streams}");
+    }
+}
+
+#[tokio::test]
 async fn a_format_that_the_file_has_nothing_for_is_refused() {
     let room = Room::new();
     let media = room.media();
