@@ -146,12 +146,16 @@ async fn svg_is_no_picture_here() {
 async fn a_playlist_that_is_called_a_video_opens_no_other_file() {
     let room = Room::new();
     let media = room.media();
+    let alone = Programs { ffprobe: None, ..Programs::find(None) };
+    let alone = Media::new(MediaConfig { programs: alone, ..room.config() });
     let secret = room.video("secret.mp4");
     let there = secret.display();
     let mp4 = Transcode::parse("mp4", None, None, None).unwrap();
     let playlists = [
         format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile:{there}\n#EXT-X-ENDLIST\n"),
         format!("ffconcat version 1.0\nfile '{there}'\n"),
+        // The name alone ffmpeg takes for safe.
+        "ffconcat version 1.0\nfile secret.mp4\n".to_owned(),
         format!("<?xml version=\"1.0\"?><MPD><Period><BaseURL>{there}</BaseURL></Period></MPD>"),
         format!("v=0\r\nc=IN IP4 127.0.0.1\r\nm=video 5000 RTP/AVP 96\r\na={there}\r\n"),
     ];
@@ -166,6 +170,8 @@ async fn a_playlist_that_is_called_a_video_opens_no_other_file() {
             }
             assert!(media.transcode(&path, &mp4).await.is_err());
             assert!(media.voice_note(&path).await.is_err());
+            // Each of the two programs refuses it by itself.
+            assert!(alone.voice_note(&path).await.is_err());
         }
     }
     media.transcode(&secret, &mp4).await.unwrap();
