@@ -11,14 +11,14 @@ use crate::throttle::{Budget, seconds_until};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use warest_model::action::check_text;
 use warest_model::birth::Births;
 use warest_model::clock::Millis;
+use warest_model::content::Content;
 use warest_model::fault::{Fault, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
 use warest_model::limits::TEXT_CHARS;
-use warest_model::plan::{Effect, Path};
+use warest_model::plan::Effect;
 use warest_pipeline::directory::SessionEntry;
 use warest_pipeline::send::guards::{OPTED_OUT, Outlook};
 use warest_store::JobEnd;
@@ -175,7 +175,7 @@ pub fn text_of(field: &str, text: Option<String>) -> Result<String, ApiError> {
         let message = format!("`{field}` may have at most {TEXT_CHARS} characters; split it over several messages");
         ApiError::new(codes::MESSAGE_TOO_LONG, message)
     };
-    check_text(&text, &Path::root(0)).map_err(too_long)?;
+    Content::text(text.clone()).check().map_err(too_long)?;
     Ok(text)
 }
 

@@ -36,12 +36,7 @@ where
 }
 
 fn job(name: &str, step: Option<&RunId>) -> SendJob {
-    let effect = Effect::Text {
-        to: Jid::parse("628111", "62").unwrap(),
-        text: "hi".to_owned(),
-        mentions: Vec::new(),
-        quoted: None,
-    };
+    let effect = Effect::text(Jid::parse("628111", "62").unwrap(), "hi");
     SendJob {
         chat: None,
         step: step.map(|run| (run.clone(), StepPath::from_text("0"))),

@@ -9,6 +9,7 @@
 //! that it is durable; the hook never sends; a repeat of an effect carries the
 //! message id it was given.
 
+mod account;
 mod address;
 mod backoff;
 mod config;
@@ -22,6 +23,7 @@ mod tls;
 mod transport;
 mod version;
 
+pub use account::Account;
 pub use config::{LinkConfig, LinkConfigError};
 pub use manager::LinkManager;
 

@@ -7,6 +7,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use support::{ANI, BOT, World, jid, text};
 use warest_link::Links as _;
+use warest_model::content::Content;
 use warest_model::event::EventKind;
 use warest_model::fault::FaultKind;
 use warest_model::job::ReceiptKind;
@@ -67,7 +68,13 @@ async fn reactions_receipts_and_typing_cross_both_ways() {
     send(Effect::Read { keys: vec![key.clone()] }, "").await;
     send(Effect::Presence { state: PresenceState::Available, to: None }, "").await;
     send(Effect::Presence { state: PresenceState::Composing, to: Some(jid(ANI)) }, "").await;
-    let quote = Effect::Text { to: jid(ANI), text: "re".into(), mentions: vec![jid(ANI)], quoted: Some(key) };
+    let quote = Effect::Message {
+        to: jid(ANI),
+        content: Content::text("re"),
+        mentions: vec![jid(ANI)],
+        quoted: Some(key),
+        forwarded: false,
+    };
     send(quote, "3EB0000000000000A2").await;
     world.shown(ANI, "re").await;
     let shown = world.net.messages(ANI, 0, None).await.unwrap();

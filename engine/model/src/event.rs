@@ -1,6 +1,7 @@
 //! Events: the immutable facts of the log.
 
 use crate::clock::Millis;
+use crate::history::Change;
 use crate::id::{EventId, SessionId};
 use crate::jid::Jid;
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,41 @@ pub enum EventKind {
     MessageReceived,
     /// A reaction was put on a message or taken off.
     MessageReaction,
+    /// A message that came in is a command of the session's book.
+    MessageCommand,
+    /// A message says something else now.
+    MessageEdited,
+    /// A message was taken back for everybody.
+    MessageRevoked,
+    /// People were added to a group, removed, promoted or demoted.
+    GroupParticipants,
+    /// Somebody is new in a group; this account, or by a link, or by request.
+    GroupJoin,
+    /// Somebody left a group, this account included.
+    GroupLeave,
+    /// A group's subject, description, picture or settings changed.
+    GroupUpdate,
     /// A contact's presence changed.
     PresenceUpdate,
+    /// The session's credentials changed; the payload has none of them.
+    CredsUpdate,
+    /// A call came in, was answered elsewhere, missed or ended.
+    Call,
+    /// A message of this account was taken by the server, whoever wrote it.
+    MessageSent,
+    /// A message of this account was delivered, read or played.
+    MessageStatus,
+    /// Somebody voted in a poll.
+    PollVote,
+    /// Something about a chat or a message changed on another device: archive, pin, mute,
+    /// read, star, deletion.
+    ChatUpdate,
+    /// A label was made, changed, removed, or put on something.
+    LabelUpdate,
+    /// What is known of a contact changed: name, about, picture, business.
+    ContactUpdate,
+    /// A part of the phone's history has arrived.
+    HistorySync,
     /// A webhook target became something that a person should know of:
     /// `stopped`, `gone`, `resumed`. Never owed to that target.
     WebhookStatus,
@@ -31,8 +65,45 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind of fact, in the order of the contract's catalogue.
-    pub const ALL: [Self; 5] =
-        [Self::SessionStatus, Self::MessageReceived, Self::MessageReaction, Self::PresenceUpdate, Self::WebhookStatus];
+    pub const ALL: [Self; 21] = [
+        Self::SessionStatus,
+        Self::MessageReceived,
+        Self::MessageReaction,
+        Self::MessageCommand,
+        Self::MessageEdited,
+        Self::MessageRevoked,
+        Self::GroupParticipants,
+        Self::GroupJoin,
+        Self::GroupLeave,
+        Self::GroupUpdate,
+        Self::PresenceUpdate,
+        Self::CredsUpdate,
+        Self::Call,
+        Self::MessageSent,
+        Self::MessageStatus,
+        Self::PollVote,
+        Self::ChatUpdate,
+        Self::LabelUpdate,
+        Self::ContactUpdate,
+        Self::HistorySync,
+        Self::WebhookStatus,
+    ];
+
+    /// What a target that names no events is owed: the contract's catalogue.
+    /// The rest is asked for by name, for there is much of it.
+    pub fn is_default(self) -> bool {
+        !matches!(
+            self,
+            Self::MessageSent
+                | Self::MessageStatus
+                | Self::PollVote
+                | Self::ChatUpdate
+                | Self::LabelUpdate
+                | Self::ContactUpdate
+                | Self::HistorySync
+                | Self::Adhoc
+        )
+    }
 
     /// The wire name.
     pub fn as_str(self) -> &'static str {
@@ -40,7 +111,23 @@ impl EventKind {
             Self::SessionStatus => "session_status",
             Self::MessageReceived => "message_received",
             Self::MessageReaction => "message_reaction",
+            Self::MessageCommand => "message_command",
+            Self::MessageEdited => "message_edited",
+            Self::MessageRevoked => "message_revoked",
+            Self::GroupParticipants => "group_participants",
+            Self::GroupJoin => "group_join",
+            Self::GroupLeave => "group_leave",
+            Self::GroupUpdate => "group_update",
             Self::PresenceUpdate => "presence_update",
+            Self::CredsUpdate => "creds_update",
+            Self::Call => "call",
+            Self::MessageSent => "message_sent",
+            Self::MessageStatus => "message_status",
+            Self::PollVote => "poll_vote",
+            Self::ChatUpdate => "chat_update",
+            Self::LabelUpdate => "label_update",
+            Self::ContactUpdate => "contact_update",
+            Self::HistorySync => "history_sync",
             Self::WebhookStatus => "webhook_status",
             Self::Adhoc => "adhoc",
         }
@@ -55,10 +142,7 @@ impl fmt::Display for EventKind {
 
 /// A name that no event has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{0}\" is not an event; use one of session_status, message_received, message_reaction, presence_update, \
-     webhook_status"
-)]
+#[error("\"{0}\" is not an event; use one of {names}", names = EventKind::ALL.map(EventKind::as_str).join(", "))]
 pub struct UnknownEvent(String);
 
 impl FromStr for EventKind {
@@ -106,4 +190,13 @@ pub struct Observation {
     pub dedup: Option<String>,
     /// The payload, without `eventId` and `sessionId`, which the log adds.
     pub data: Value,
+    /// What it changes in the history.
+    pub changes: Vec<Change>,
+}
+
+impl Observation {
+    /// An observation that is never redelivered and changes nothing else.
+    pub fn new(kind: EventKind, chat: Option<Jid>, data: Value) -> Self {
+        Self { kind, chat, dedup: None, data, changes: Vec::new() }
+    }
 }

@@ -91,6 +91,8 @@ ulid_ids! {
     JobId = "job_";
     /// One bulk of messages.
     BulkId = "blk_";
+    /// One file in the engine's storage.
+    MediaId = "med_";
     /// One user (tenant).
     UserId = "usr_";
 }

@@ -93,7 +93,7 @@ pub struct Receipt {
 }
 
 /// One outgoing stanza.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SendJob {
     /// `job_`+ULID.
     pub id: JobId,

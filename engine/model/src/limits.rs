@@ -11,6 +11,28 @@ pub const PLAN_DEPTH: usize = 32;
 pub const PLAN_BYTES: usize = 1 << 20;
 /// Longest text of a message, in characters (WhatsApp's own limit).
 pub const TEXT_CHARS: usize = 65_536;
+/// Longest caption, in characters.
+pub const CAPTION_CHARS: usize = 1_024;
+/// Longest small print below buttons and lists, in characters.
+pub const FOOTER_CHARS: usize = 60;
+/// Longest URL that is fetched or shown, in bytes.
+pub const URL_BYTES: usize = 2_048;
+/// Longest vCard, in characters.
+pub const VCARD_CHARS: usize = 16_384;
+/// Most cards in one message.
+pub const CARDS: usize = 50;
+/// Most options of a poll (WhatsApp's own limit).
+pub const POLL_OPTIONS: usize = 12;
+/// Most buttons, or lists, of one message.
+pub const BUTTONS: usize = 10;
+/// Most sections of one list.
+pub const LIST_SECTIONS: usize = 10;
+/// Most rows of one list, in all its sections.
+pub const LIST_ROWS: usize = 100;
+/// Longest side that a picture is scaled to, in pixels.
+pub const IMAGE_SIDE: u32 = 8_192;
+/// Longest raw message that an action may carry, in bytes of its JSON form.
+pub const RAW_BYTES: usize = 256 << 10;
 /// Most recipients one send action may name.
 pub const RECIPIENTS: usize = 256;
 /// Most keys one `read` action may name.

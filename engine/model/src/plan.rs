@@ -5,6 +5,7 @@
 //! under which condition. Every node has a [`Path`] that never changes, which
 //! is how the journal, the message ids and the API name it.
 
+use crate::content::{ChatChange, Content};
 use crate::fault::Fault;
 use crate::jid::Jid;
 use serde::{Deserialize, Serialize};
@@ -44,21 +45,24 @@ pub enum PresenceState {
 }
 
 /// One outgoing stanza.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Effect {
-    /// A text message.
-    Text {
+    /// A message.
+    Message {
         /// The chat.
         to: Jid,
         /// What it says.
-        text: String,
-        /// People named in the text.
+        content: Content,
+        /// People named in it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         mentions: Vec<Jid>,
         /// The message it answers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quoted: Option<MessageKey>,
+        /// Whether it is shown as forwarded.
+        #[serde(default)]
+        forwarded: bool,
     },
     /// A reaction; an empty emoji takes it off.
     React {
@@ -82,36 +86,115 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Jid>,
     },
+    /// A star on a message, or off it, on the account's devices.
+    Star {
+        /// The message.
+        key: MessageKey,
+        /// On or off.
+        on: bool,
+    },
+    /// A message goes from the account's devices; others keep it.
+    Delete {
+        /// The message.
+        key: MessageKey,
+        /// Whether its file goes too.
+        with_media: bool,
+    },
+    /// A message goes from everybody's devices.
+    Revoke {
+        /// The message.
+        key: MessageKey,
+    },
+    /// A message says something else from now on.
+    Edit {
+        /// The message.
+        key: MessageKey,
+        /// What it says now: a text, a caption (as a text), or a raw message.
+        content: Content,
+    },
+    /// A message stays at the top of its chat for everybody, or no longer.
+    Pin {
+        /// The message.
+        key: MessageKey,
+        /// For how long, in seconds; `None` takes it down.
+        seconds: Option<u32>,
+    },
+    /// Something about a chat, on the account's devices.
+    Chat {
+        /// The chat.
+        chat: Jid,
+        /// What.
+        change: ChatChange,
+    },
 }
 
 impl Effect {
+    /// A message without mentions, quote or forwarding mark.
+    pub fn message(to: Jid, content: Content) -> Self {
+        Self::Message { to, content, mentions: Vec::new(), quoted: None, forwarded: false }
+    }
+
+    /// A plain text.
+    pub fn text(to: Jid, text: impl Into<String>) -> Self {
+        Self::message(to, Content::text(text))
+    }
+
     /// The chat whose order it belongs to; none for the account's own presence.
     pub fn chat(&self) -> Option<&Jid> {
         match self {
-            Self::Text { to, .. } | Self::React { to, .. } => Some(to),
+            Self::Message { to, .. } | Self::React { to, .. } => Some(to),
             Self::Read { keys } => keys.first().map(|key| &key.remote_jid),
             Self::Presence { to, .. } => to.as_ref(),
+            Self::Star { key, .. }
+            | Self::Delete { key, .. }
+            | Self::Revoke { key }
+            | Self::Edit { key, .. }
+            | Self::Pin { key, .. } => Some(&key.remote_jid),
+            Self::Chat { chat, .. } => Some(chat),
         }
     }
 
-    /// Whether it is a message that carries a message id of its own.
+    /// Whether it is a stanza that carries a message id of its own, which the
+    /// server acknowledges.
     pub fn is_message(&self) -> bool {
-        matches!(self, Self::Text { .. } | Self::React { .. })
+        match self {
+            Self::Message { .. } | Self::React { .. } | Self::Revoke { .. } | Self::Edit { .. } | Self::Pin { .. } => {
+                true
+            }
+            Self::Read { .. } | Self::Presence { .. } | Self::Star { .. } | Self::Delete { .. } | Self::Chat { .. } => {
+                false
+            }
+        }
+    }
+
+    /// What a person is shown as a new message; guards count these.
+    pub fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Message { content, .. } => Some(content),
+            _ => None,
+        }
     }
 
     /// The name of the action it came from.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Text { .. } => "text",
+            Self::Message { content, .. } => content.name(),
             Self::React { .. } => "react",
             Self::Read { .. } => "read",
             Self::Presence { .. } => "presence",
+            Self::Star { on: true, .. } => "star",
+            Self::Star { on: false, .. } => "unstar",
+            Self::Delete { .. } => "delete",
+            Self::Revoke { .. } => "revoke",
+            Self::Edit { .. } => "edit",
+            Self::Pin { .. } => "pin",
+            Self::Chat { change, .. } => change.name(),
         }
     }
 }
 
 /// A node of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "node", rename_all = "snake_case")]
 pub enum Node {
     /// One outgoing stanza.
@@ -172,7 +255,7 @@ pub struct StateWrite {
 }
 
 /// What a reactor decided.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Done in order; one that fails does not stop the next.
     pub nodes: Vec<Node>,

@@ -42,7 +42,7 @@ pub struct RunCause {
 }
 
 /// The durable execution of one plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// `run_`+ULID.
     pub id: RunId,

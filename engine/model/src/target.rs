@@ -55,7 +55,7 @@ pub struct OldSecret {
 pub struct TargetOptions {
     /// Whether it is owed events.
     pub enabled: bool,
-    /// The events it wants; all if absent.
+    /// The events it wants; those of the contract's catalogue if absent.
     pub events: Option<Vec<EventKind>>,
     /// The shape of what it is sent; the installation's if absent.
     pub payload: Option<PayloadShape>,
@@ -212,7 +212,7 @@ impl Target {
     pub fn hears(&self, kind: EventKind) -> bool {
         !self.url.is_empty()
             && self.options.enabled
-            && self.options.events.as_ref().is_none_or(|events| events.contains(&kind))
+            && self.options.events.as_ref().map_or(kind.is_default(), |events| events.contains(&kind))
     }
 
     /// The secrets that sign at `now_ms`, the one in use first.

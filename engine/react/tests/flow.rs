@@ -154,7 +154,7 @@ async fn the_longest_messages_can_be_read() {
 #[tokio::test]
 async fn a_reply_goes_to_the_chat_of_the_event() {
     let plan = run(r#"reply("hi"); text("0812", "x"); text(["62811", "62812"], "y");"#).await;
-    assert!(matches!(&plan.nodes[0], Node::Effect { effect: Effect::Text { to, .. } } if to.to_string() == CHAT));
+    assert!(matches!(&plan.nodes[0], Node::Effect { effect: Effect::Message { to, .. } } if to.to_string() == CHAT));
     assert!(matches!(&plan.nodes[2], Node::Parallel { items } if items.len() == 2));
 }
 

@@ -35,7 +35,7 @@ fn the_seeds_example_answer_becomes_a_plan() {
         matches!(&plan.nodes[0], Node::Effect { effect: Effect::Read { keys } } if keys[0].id == "3EB0EC4ED6916F3F123")
     );
     assert!(matches!(&plan.nodes[1], Node::Queue { items, .. } if items[1] == Node::Delay { ms: 1_200 }));
-    assert!(matches!(&plan.nodes[2], Node::Effect { effect: Effect::Text { to, .. } } if to.to_string() == CHAT));
+    assert!(matches!(&plan.nodes[2], Node::Effect { effect: Effect::Message { to, .. } } if to.to_string() == CHAT));
 }
 
 #[test]

@@ -12,12 +12,15 @@ use warest_model::event::{Event, EventKind};
 use warest_model::fault::{Fault, FaultKind};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, Receipts, SendJob};
-use warest_model::plan::{Effect, MessageKey, Node, Path, Plan, PresenceState, StateWrite};
+use warest_model::plan::{Node, Path, Plan, StateWrite};
 use warest_model::run::{Run, RunCause, RunState, Step, StepState};
 use warest_proto::v1;
 
+mod effect;
 #[cfg(test)]
 mod tests;
+
+use effect::{effect_from, effect_to};
 
 /// The record of an event, as it is stored and streamed.
 pub fn encode_event(event: &Event) -> Vec<u8> {
@@ -28,7 +31,23 @@ pub fn encode_event(event: &Event) -> Vec<u8> {
             EventKind::SessionStatus => v1::EventKind::SessionStatus,
             EventKind::MessageReceived => v1::EventKind::MessageReceived,
             EventKind::MessageReaction => v1::EventKind::MessageReaction,
+            EventKind::MessageCommand => v1::EventKind::MessageCommand,
+            EventKind::MessageEdited => v1::EventKind::MessageEdited,
+            EventKind::MessageRevoked => v1::EventKind::MessageRevoked,
+            EventKind::GroupParticipants => v1::EventKind::GroupParticipants,
+            EventKind::GroupJoin => v1::EventKind::GroupJoin,
+            EventKind::GroupLeave => v1::EventKind::GroupLeave,
+            EventKind::GroupUpdate => v1::EventKind::GroupUpdate,
             EventKind::PresenceUpdate => v1::EventKind::PresenceUpdate,
+            EventKind::CredsUpdate => v1::EventKind::CredsUpdate,
+            EventKind::Call => v1::EventKind::Call,
+            EventKind::MessageSent => v1::EventKind::MessageSent,
+            EventKind::MessageStatus => v1::EventKind::MessageStatus,
+            EventKind::PollVote => v1::EventKind::PollVote,
+            EventKind::ChatUpdate => v1::EventKind::ChatUpdate,
+            EventKind::LabelUpdate => v1::EventKind::LabelUpdate,
+            EventKind::ContactUpdate => v1::EventKind::ContactUpdate,
+            EventKind::HistorySync => v1::EventKind::HistorySync,
             EventKind::WebhookStatus => v1::EventKind::WebhookStatus,
             EventKind::Adhoc => v1::EventKind::Adhoc,
         }
@@ -52,7 +71,23 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event> {
             v1::EventKind::SessionStatus => EventKind::SessionStatus,
             v1::EventKind::MessageReceived => EventKind::MessageReceived,
             v1::EventKind::MessageReaction => EventKind::MessageReaction,
+            v1::EventKind::MessageCommand => EventKind::MessageCommand,
+            v1::EventKind::MessageEdited => EventKind::MessageEdited,
+            v1::EventKind::MessageRevoked => EventKind::MessageRevoked,
+            v1::EventKind::GroupParticipants => EventKind::GroupParticipants,
+            v1::EventKind::GroupJoin => EventKind::GroupJoin,
+            v1::EventKind::GroupLeave => EventKind::GroupLeave,
+            v1::EventKind::GroupUpdate => EventKind::GroupUpdate,
             v1::EventKind::PresenceUpdate => EventKind::PresenceUpdate,
+            v1::EventKind::CredsUpdate => EventKind::CredsUpdate,
+            v1::EventKind::Call => EventKind::Call,
+            v1::EventKind::MessageSent => EventKind::MessageSent,
+            v1::EventKind::MessageStatus => EventKind::MessageStatus,
+            v1::EventKind::PollVote => EventKind::PollVote,
+            v1::EventKind::ChatUpdate => EventKind::ChatUpdate,
+            v1::EventKind::LabelUpdate => EventKind::LabelUpdate,
+            v1::EventKind::ContactUpdate => EventKind::ContactUpdate,
+            v1::EventKind::HistorySync => EventKind::HistorySync,
             v1::EventKind::WebhookStatus => EventKind::WebhookStatus,
             v1::EventKind::Adhoc => EventKind::Adhoc,
         },
@@ -283,83 +318,6 @@ fn node_from(node: v1::Node) -> Result<Node> {
             delay_ms: retry.delay_ms,
             on_fail: nodes_from(retry.on_fail)?,
         },
-    })
-}
-
-fn effect_to(effect: &Effect) -> v1::Effect {
-    use v1::effect::Effect as To;
-    let to = match effect {
-        Effect::Text { to, text, mentions, quoted } => To::Text(v1::Text {
-            to: to.to_string(),
-            text: text.clone(),
-            mentions: mentions.iter().map(Jid::to_string).collect(),
-            quoted: quoted.as_ref().map(key_to),
-        }),
-        Effect::React { to, key, emoji } => {
-            To::React(v1::React { to: to.to_string(), key: Some(key_to(key)), emoji: emoji.clone() })
-        }
-        Effect::Read { keys } => To::Read(v1::Read { keys: keys.iter().map(key_to).collect() }),
-        Effect::Presence { state, to } => To::Presence(v1::Presence {
-            state: match state {
-                PresenceState::Available => v1::PresenceState::Available,
-                PresenceState::Unavailable => v1::PresenceState::Unavailable,
-                PresenceState::Composing => v1::PresenceState::Composing,
-                PresenceState::Recording => v1::PresenceState::Recording,
-                PresenceState::Paused => v1::PresenceState::Paused,
-            }
-            .into(),
-            to: to.as_ref().map(Jid::to_string),
-        }),
-    };
-    v1::Effect { effect: Some(to) }
-}
-
-fn effect_from(effect: v1::Effect) -> Result<Effect> {
-    use v1::effect::Effect as From;
-    const WHAT: &str = "effect";
-    Ok(match effect.effect.ok_or_else(|| corrupt(WHAT, "it is of no known kind"))? {
-        From::Text(text) => Effect::Text {
-            to: jid(WHAT, text.to)?,
-            text: text.text,
-            mentions: text.mentions.into_iter().map(|text| jid(WHAT, text)).collect::<Result<_>>()?,
-            quoted: text.quoted.map(key_from).transpose()?,
-        },
-        From::React(react) => Effect::React {
-            to: jid(WHAT, react.to)?,
-            key: key_from(react.key.ok_or_else(|| corrupt(WHAT, "a reaction names no message"))?)?,
-            emoji: react.emoji,
-        },
-        From::Read(read) => Effect::Read { keys: read.keys.into_iter().map(key_from).collect::<Result<_>>()? },
-        From::Presence(presence) => Effect::Presence {
-            state: match known(WHAT, v1::PresenceState::try_from(presence.state))? {
-                v1::PresenceState::Unspecified => return Err(corrupt(WHAT, "a presence has no state")),
-                v1::PresenceState::Available => PresenceState::Available,
-                v1::PresenceState::Unavailable => PresenceState::Unavailable,
-                v1::PresenceState::Composing => PresenceState::Composing,
-                v1::PresenceState::Recording => PresenceState::Recording,
-                v1::PresenceState::Paused => PresenceState::Paused,
-            },
-            to: jid_or_none(WHAT, presence.to)?,
-        },
-    })
-}
-
-fn key_to(key: &MessageKey) -> v1::MessageKey {
-    v1::MessageKey {
-        remote_jid: key.remote_jid.to_string(),
-        from_me: key.from_me,
-        id: key.id.clone(),
-        participant: key.participant.as_ref().map(Jid::to_string),
-    }
-}
-
-fn key_from(key: v1::MessageKey) -> Result<MessageKey> {
-    const WHAT: &str = "message key";
-    Ok(MessageKey {
-        remote_jid: jid(WHAT, key.remote_jid)?,
-        from_me: key.from_me,
-        id: key.id,
-        participant: jid_or_none(WHAT, key.participant)?,
     })
 }
 

@@ -150,7 +150,7 @@ impl Items<'_> {
             if self.items.len() == MOST {
                 return Err(ApiError::invalid(format!("a bulk takes at most {MOST} messages; split it")));
             }
-            let effect = Effect::Text { to: jid, text: text.clone(), mentions: Vec::new(), quoted: None };
+            let effect = Effect::text(jid, text.clone());
             self.items.push(BulkItem { effect, at_ms });
         }
         Ok(())

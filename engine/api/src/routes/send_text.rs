@@ -13,6 +13,7 @@ use crate::state::ApiState;
 use axum::extract::State;
 use serde::Deserialize;
 use warest_model::birth::Births;
+use warest_model::content::Content;
 use warest_model::jid::Jid;
 use warest_model::limits::RECIPIENTS;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
@@ -75,7 +76,13 @@ async fn send(caller: &Caller, state: &ApiState, births: &Births, letter: Letter
             let _ = state.engine.send(&entry, births, presence, at_ms).await;
         }
         let quoted = reply_to.clone().map(|id| quote(&jid, id));
-        let effect = Effect::Text { to: jid.clone(), text: text.clone(), mentions: Vec::new(), quoted };
+        let effect = Effect::Message {
+            to: jid.clone(),
+            content: Content::text(text.clone()),
+            mentions: Vec::new(),
+            quoted,
+            forwarded: false,
+        };
         batch.queue(state, to, jid, effect).await?;
     }
     Ok(batch.settle(state, "Text message sent", "text").await)

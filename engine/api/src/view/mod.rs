@@ -1,6 +1,7 @@
 //! How the engine's records are shown: camelCase, times as epoch milliseconds
 //! (session resources keep the contract's ISO times).
 
+mod content;
 mod delivery;
 mod job;
 mod plan;

@@ -21,7 +21,7 @@ async fn says(world: &World, phone: &str, text: &str, id: &str) {
     let chat = Jid::parse(phone, "62").unwrap();
     let data = json!({ "text": text, "chatId": chat, "lid": "777888@lid" });
     let dedup = Some(id.to_owned());
-    let seen = Observation { kind: EventKind::MessageReceived, chat: Some(chat), dedup, data };
+    let seen = Observation { dedup, ..Observation::new(EventKind::MessageReceived, Some(chat), data) };
     world.intake.record(&"main".parse().unwrap(), vec![seen]).await.unwrap();
 }
 

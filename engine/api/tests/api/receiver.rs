@@ -168,7 +168,7 @@ impl World {
             "text": text, "chatId": chat, "sender": chat, "messageId": text, "contentType": "text",
             "message": { "text": text }, "isGroup": false, "timestamp": 5_000, "pushName": "P", "tags": ["inbound"],
         });
-        let seen = Observation { kind: EventKind::MessageReceived, chat: Some(chat), dedup: None, data };
+        let seen = Observation::new(EventKind::MessageReceived, Some(chat), data);
         self.intake.record(&"main".parse().unwrap(), vec![seen]).await.unwrap();
     }
 

@@ -90,12 +90,8 @@ async fn wrong_actions_are_refused_whole() {
 async fn events_are_listed_newest_first_with_filters() {
     let world = World::new().await;
     for (session, chat) in [("main", "628111111111"), ("main", "628222222222"), ("theirs", "628111111111")] {
-        let seen = Observation {
-            kind: EventKind::MessageReceived,
-            chat: Some(world.engine.recipient(chat).unwrap()),
-            dedup: None,
-            data: json!({ "text": chat }),
-        };
+        let there = world.engine.recipient(chat).unwrap();
+        let seen = Observation::new(EventKind::MessageReceived, Some(there), json!({ "text": chat }));
         world.intake.record(&session.parse().unwrap(), vec![seen]).await.unwrap();
         // Ids of one millisecond have no order among themselves.
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -19,8 +19,9 @@ async fn a_text_is_sent_and_answered_as_the_contract_says() {
     assert_eq!(result["status"], "text success");
     assert_eq!(result["advancedInfo"], json!({ "isForwarded": false, "quotedMessageId": "AB12" }));
     let sent = world.links.sent.lock().unwrap().clone();
-    let [(session, Effect::Text { text, quoted, .. }, id)] = sent.as_slice() else { panic!("{sent:?}") };
-    assert_eq!((session.as_str(), text.as_str(), id.as_str()), ("main", "Hi", result["messageId"].as_str().unwrap()));
+    let [(session, Effect::Message { content, quoted, .. }, id)] = sent.as_slice() else { panic!("{sent:?}") };
+    let text = content.words().unwrap();
+    assert_eq!((session.as_str(), text, id.as_str()), ("main", "Hi", result["messageId"].as_str().unwrap()));
     assert_eq!(quoted.as_ref().unwrap().id, "AB12");
     let job = world.get(&format!("/jobs/{}", result["jobId"].as_str().unwrap())).await;
     assert_eq!(job.body["result"]["state"], "sent");

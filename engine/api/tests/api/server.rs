@@ -8,7 +8,7 @@ use warest_model::event::{EventKind, Observation};
 async fn an_administrator_sees_how_much_is_stored_and_nobody_else_does() {
     let world = World::new().await;
     assert_eq!(world.call(ALICE, "GET", "/server/storage", None).await.codes(), (403, 2201));
-    let seen = Observation { kind: EventKind::MessageReceived, chat: None, dedup: Some("k".into()), data: json!({}) };
+    let seen = Observation { dedup: Some("k".into()), ..Observation::new(EventKind::MessageReceived, None, json!({})) };
     world.intake.record(&"main".parse().unwrap(), vec![seen]).await.unwrap();
     let answer = world.call(ADMIN, "GET", "/server/storage", None).await;
     assert_eq!(answer.codes(), (200, 1000), "{answer:?}");

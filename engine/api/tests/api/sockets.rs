@@ -168,12 +168,7 @@ async fn sockets_are_counted_and_end_with_the_server() {
 /// Appends about 30 MB: more than the system takes for a connection.
 async fn flood(world: &World) {
     for _ in 0..30 {
-        let letter = Observation {
-            kind: EventKind::MessageReceived,
-            chat: None,
-            dedup: None,
-            data: json!({ "text": "x".repeat(100_000) }),
-        };
+        let letter = Observation::new(EventKind::MessageReceived, None, json!({ "text": "x".repeat(100_000) }));
         world.intake.record(&"main".parse().unwrap(), vec![letter; 10]).await.unwrap();
     }
 }

@@ -9,11 +9,9 @@ use warest_model::jid::Jid;
 impl World {
     /// Has a session see a message in each of these chats, at once.
     pub async fn see(&self, session: &str, chats: &[&str]) {
-        let seen = chats.iter().map(|chat| Observation {
-            kind: EventKind::MessageReceived,
-            chat: Some(Jid::parse(chat, "62").unwrap()),
-            dedup: None,
-            data: serde_json::json!({ "text": "hi" }),
+        let seen = chats.iter().map(|chat| {
+            let chat = Jid::parse(chat, "62").unwrap();
+            Observation::new(EventKind::MessageReceived, Some(chat), serde_json::json!({ "text": "hi" }))
         });
         self.intake.record(&session.parse().unwrap(), seen.collect()).await.unwrap();
     }

@@ -51,7 +51,8 @@ pub(super) fn observe(message: &wa::Message, info: &MessageInfo, chat: &Who, sen
     if let Some(lid) = &sender.lid {
         data.insert("senderLid".into(), json!(lid));
     }
-    Some(Observation { kind, chat: Some(chat.address.clone()), dedup: Some(dedup(info)), data: Value::Object(data) })
+    let dedup = Some(dedup(info));
+    Some(Observation { dedup, ..Observation::new(kind, Some(chat.address.clone()), Value::Object(data)) })
 }
 
 /// What makes a redelivery recognisable. The stanza's own names are used: a

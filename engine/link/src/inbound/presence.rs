@@ -83,5 +83,5 @@ async fn observe(client: &Client, seen: &Seen) -> Option<Observation> {
     if let Some(at) = seen.last_seen_ms {
         data["lastSeen"] = json!(at);
     }
-    Some(Observation { kind: EventKind::PresenceUpdate, chat: Some(chat.address), dedup: None, data })
+    Some(Observation::new(EventKind::PresenceUpdate, Some(chat.address), data))
 }

@@ -21,6 +21,7 @@ pub(crate) mod fault;
 use acks::{Acks, Verdict};
 use std::sync::Arc;
 use warest_model::clock::Millis;
+use warest_model::content::Content;
 use warest_model::fault::Fault;
 use warest_model::jid::Jid as Address;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
@@ -35,7 +36,7 @@ pub(crate) async fn perform(
     now_ms: Millis,
 ) -> Result<(), Fault> {
     match effect {
-        Effect::Text { to, text, mentions, quoted } => {
+        Effect::Message { to, content: Content::Text { text, .. }, mentions, quoted, .. } => {
             let me = client.pn();
             let message = compose::text(text, mentions, quoted.as_ref(), to, me.as_ref());
             send(client, acks, to, message, message_id).await
@@ -45,6 +46,7 @@ pub(crate) async fn perform(
         }
         Effect::Read { keys } => read(client, keys).await,
         Effect::Presence { state, to } => presence(client, *state, to.as_ref()).await,
+        other => Err(Fault::fail("action_unsupported", format!("`{}` cannot be sent yet", other.name()))),
     }
 }
 

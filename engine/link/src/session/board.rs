@@ -102,6 +102,6 @@ impl Session {
         if let Some(reason) = reason {
             data["reason"] = json!(reason);
         }
-        Observation { kind: EventKind::SessionStatus, chat: None, dedup: None, data }
+        Observation::new(EventKind::SessionStatus, None, data)
     }
 }

@@ -227,5 +227,5 @@ pub fn jid(phone: &str) -> Jid {
 }
 
 pub fn text(to: &str, text: &str) -> Effect {
-    Effect::Text { to: jid(to), text: text.into(), mentions: Vec::new(), quoted: None }
+    Effect::text(jid(to), text)
 }

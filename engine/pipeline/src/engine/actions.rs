@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use warest_model::action::{ActionContext, check_text, parse_actions};
+use warest_model::action::{ActionContext, parse_actions};
 use warest_model::birth::Births;
 use warest_model::clock::Millis;
 use warest_model::event::{Event, EventKind};
@@ -17,7 +17,7 @@ use warest_model::id::{EventId, RunId};
 use warest_model::jid::Jid;
 use warest_model::job::{JobState, SendJob};
 use warest_model::limits::SCRIPT_BYTES;
-use warest_model::plan::{Effect, Path, Plan};
+use warest_model::plan::{Effect, Plan};
 use warest_model::run::RunCause;
 use warest_react::{Input, Reactor};
 use warest_store::{JobEnd, StoreError};
@@ -161,7 +161,7 @@ impl Engine {
 /// Refuses an effect that WhatsApp would not take.
 pub(super) fn check_effect(effect: &Effect) -> Result<(), EngineError> {
     match effect {
-        Effect::Text { text, .. } => check_text(text, &Path::root(0)).map_err(EngineError::Action),
+        Effect::Message { content, .. } | Effect::Edit { content, .. } => content.check().map_err(EngineError::Action),
         _ => Ok(()),
     }
 }

@@ -122,7 +122,7 @@ impl Engine {
         self.links.stop(id).await;
         self.sender.stop_session(id);
         let data = serde_json::json!({"state": "deleted", "status": "deleted", "tags": ["session", "deleted"]});
-        let gone = Observation { kind: EventKind::SessionStatus, chat: None, dedup: None, data };
+        let gone = Observation::new(EventKind::SessionStatus, None, data);
         self.intake.record(id, vec![gone]).await.map_err(EngineError::Link)?;
         self.store.delete_session(id, self.clock.now_ms()).await?;
         for target in self.directory.targets(id) {

@@ -134,7 +134,7 @@ impl<'p> Walk<'p, '_> {
     fn effect(&mut self, effect: &'p Effect, path: &Path, tail: bool) -> Outcome {
         match self.journal.get(path).map(|step| (step.state, step.due_ms)) {
             Some((StepState::Done, _)) => {
-                let pauses = self.pause_ms > 0 && !tail && matches!(effect, Effect::Text { .. });
+                let pauses = self.pause_ms > 0 && !tail && effect.content().is_some();
                 if pauses { self.wait(&path.child("pause"), "delay", self.pause_ms) } else { Outcome::Done }
             }
             Some((StepState::Failed, _)) => Outcome::Failed,

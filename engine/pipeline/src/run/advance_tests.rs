@@ -4,6 +4,7 @@
 use super::*;
 use serde_json::{Value, json};
 use warest_model::action::{ActionContext, parse_actions};
+use warest_model::content::Content;
 use warest_model::fault::Fault;
 
 struct World {
@@ -36,7 +37,7 @@ impl World {
             self.journal.insert(step.path.clone(), step.clone());
         }
         for (path, effect) in &next.effects {
-            let Effect::Text { text, .. } = effect else { panic!("only texts here") };
+            let Some(Content::Text { text, .. }) = effect.content() else { panic!("only texts here") };
             let step = self.journal.get_mut(path).unwrap();
             assert_eq!(step.state, StepState::Queued);
             self.ids.push(step.message_id.clone().unwrap());

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use warest_link::{Intake, LinkStatus, Links};
 use warest_model::birth::Births;
 use warest_model::clock::{Clock, ManualClock, Millis};
+use warest_model::content::Content;
 use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::id::{JobId, SessionId, UserId};
@@ -74,7 +75,7 @@ impl Links for FakeLinks {
     async fn send(&self, _: &SessionId, effect: &Effect, _: &str) -> Result<(), Fault> {
         let to = effect.chat().map_or(String::new(), |chat| chat.user().to_owned());
         let text = match effect {
-            Effect::Text { text, .. } => text.clone(),
+            Effect::Message { content: Content::Text { text, .. }, .. } => text.clone(),
             _ => String::new(),
         };
         if effect.is_message()
@@ -146,7 +147,7 @@ impl World {
 
     /// Queues a text as REST does.
     pub async fn send(&self, to: &str, text: &str) -> JobId {
-        let effect = Effect::Text { to: jid(to), text: text.to_owned(), mentions: Vec::new(), quoted: None };
+        let effect = Effect::text(jid(to), text);
         self.engine.send(&self.entry(), &self.births(), effect, None).await.unwrap().0.id
     }
 
@@ -159,7 +160,8 @@ impl World {
     pub async fn hears(&self, from: &str, text: &str, id: &str) {
         let data = json!({ "text": text, "chatId": jid(from) });
         let chat = Some(jid(from));
-        let seen = Observation { kind: EventKind::MessageReceived, chat, dedup: Some(id.to_owned()), data };
+        let seen =
+            Observation { dedup: Some(id.to_owned()), ..Observation::new(EventKind::MessageReceived, chat, data) };
         self.intake.record(&"s".parse().unwrap(), vec![seen]).await.unwrap();
     }
 

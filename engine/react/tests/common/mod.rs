@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use warest_model::content::Content;
 use warest_model::event::{Event, EventKind};
 use warest_model::fault::Fault;
 use warest_model::jid::Jid;
@@ -64,7 +65,9 @@ pub fn texts(plan: &Plan) -> Vec<String> {
     fn walk(nodes: &[Node], texts: &mut Vec<String>) {
         for node in nodes {
             match node {
-                Node::Effect { effect: Effect::Text { text, .. } } => texts.push(text.clone()),
+                Node::Effect { effect: Effect::Message { content: Content::Text { text, .. }, .. } } => {
+                    texts.push(text.clone())
+                }
                 Node::Effect { .. } | Node::Delay { .. } | Node::Noop => {}
                 Node::Queue { items, .. } | Node::Parallel { items } => walk(items, texts),
                 Node::When { then, otherwise, .. } => {

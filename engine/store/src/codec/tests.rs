@@ -7,7 +7,9 @@ use super::*;
 use serde_json::json;
 use std::fmt::Debug;
 use std::path::PathBuf;
+use warest_model::content::{ChatChange, Content, Media, MediaKind, MediaSource, Mute};
 use warest_model::limits;
+use warest_model::plan::{Effect, MessageKey, PresenceState};
 
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "..", "proto", "golden", name].iter().collect()
@@ -47,23 +49,23 @@ fn key() -> MessageKey {
 }
 
 fn text() -> Effect {
-    Effect::Text {
+    Effect::Message {
         to: jid("628111"),
-        text: "héllo".to_owned(),
+        content: Content::text("héllo"),
         mentions: vec![jid("628222"), jid("16501234567890123@lid")],
         quoted: Some(key()),
+        forwarded: false,
     }
 }
 
 fn events() -> Vec<Event> {
     EventKind::ALL
         .into_iter()
-        .enumerate()
-        .map(|(index, kind)| Event {
+        .map(|kind| Event {
             id: "evt_01HF5QZVQSK3T1SH4Z2RCB2DQB".parse().unwrap(),
             session: "support-1".parse().unwrap(),
             kind,
-            chat: (index % 2 == 0).then(|| jid("628111")),
+            chat: (!matches!(kind, EventKind::MessageReceived | EventKind::PresenceUpdate)).then(|| jid("628111")),
             ts_ms: 1_700_000_000_123,
             data: json!({"a": [1, 2.5, null], "text": "héllo", "z": {"k": true}}),
         })
@@ -152,6 +154,36 @@ fn runs_are_written_as_ever_and_read_back() {
     let bare =
         Run { chat: None, cause: RunCause { by: "api".to_owned(), event: None }, plan: Plan::default(), ..run() };
     check("run_bare.bin", &bare, encode_run, decode_run);
+}
+
+#[test]
+fn what_messages_say_is_written_as_ever_and_read_back() {
+    let said = |content| Effect::message(jid("628111"), content);
+    let picture = Media {
+        caption: Some("look".to_owned()),
+        view_once: true,
+        ..Media::new(MediaKind::Image, MediaSource::Url("https://a.example/1.png".to_owned()))
+    };
+    let stored = MediaSource::Stored("med_01HF5QZVQSK3T1SH4Z2RCB2DQB".parse().unwrap());
+    let effects = [
+        said(Content::Text { text: "https://a.example".to_owned(), preview: true }),
+        said(Content::Media(picture)),
+        said(Content::Media(Media::new(MediaKind::Sticker, stored))),
+        said(Content::Location { latitude: -6.25, longitude: 106.5, name: Some("Here".to_owned()), address: None }),
+        said(Content::Poll { question: "?".to_owned(), options: vec!["a".to_owned(), "b".to_owned()], selectable: 1 }),
+        said(Content::Forward { key: key() }),
+        said(Content::Raw { message: json!({"conversation": "hi"}), forwarded: true }),
+        Effect::Star { key: key(), on: true },
+        Effect::Delete { key: key(), with_media: true },
+        Effect::Revoke { key: key() },
+        Effect::Edit { key: key(), content: Content::text("new") },
+        Effect::Pin { key: key(), seconds: Some(60) },
+        Effect::Chat { chat: jid("628111"), change: ChatChange::Mute(Some(Mute::For(1_000))) },
+        Effect::Chat { chat: jid("628111"), change: ChatChange::Archive(true) },
+    ];
+    let nodes = effects.into_iter().map(|effect| Node::Effect { effect }).collect();
+    let run = Run { plan: Plan { nodes, ..Plan::default() }, ..run() };
+    check("run_effects.bin", &run, encode_run, decode_run);
 }
 
 #[test]

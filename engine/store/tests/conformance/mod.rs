@@ -166,7 +166,7 @@ pub fn new_step(path: &str, state: StepState) -> Step {
 }
 
 pub fn new_job(session: &str, chat: &str) -> SendJob {
-    let effect = Effect::Text { to: jid("628111"), text: "hi".to_owned(), mentions: Vec::new(), quoted: None };
+    let effect = Effect::text(jid("628111"), "hi");
     SendJob {
         chat: (!chat.is_empty()).then(|| jid(chat)),
         message_id: "3EB0AA".to_owned(),

@@ -253,7 +253,7 @@ impl Guards {
 
     fn confirmation(&self, entry: &SessionEntry, chat: &Jid, text: String) -> SendJob {
         let now_ms = self.clock.now_ms();
-        let effect = Effect::Text { to: chat.clone(), text, mentions: Vec::new(), quoted: None };
+        let effect = Effect::text(chat.clone(), text);
         SendJob::new(JobId::new(now_ms), entry.session.id.clone(), effect, now_ms)
     }
 
@@ -344,10 +344,7 @@ impl Guards {
 /// The length of a message that is looked at by all guards; `None` for what
 /// only the opt-out list is about: a reaction is neither typed nor counted.
 fn content(effect: &Effect) -> Option<usize> {
-    match effect {
-        Effect::Text { text, .. } => Some(text.chars().count()),
-        Effect::React { .. } | Effect::Read { .. } | Effect::Presence { .. } => None,
-    }
+    effect.content().map(|content| content.words().map_or(0, |words| words.chars().count()))
 }
 
 fn opted_out_fault(chat: &Jid) -> Fault {

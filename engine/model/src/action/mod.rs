@@ -6,6 +6,9 @@
 //! is the wire contract's: an entry with `act` or `action` is a control action;
 //! else `type` names one or a send action.
 
+mod send;
+
+use crate::content::{ChatChange, Mute};
 use crate::fault::Fault;
 use crate::jid::Jid;
 use crate::limits;
@@ -55,10 +58,36 @@ impl Reader<'_> {
         let name = text_of(fields, &["act", "action", "type"])
             .ok_or_else(|| wrong("action_invalid", path, "an action needs `type` or `act`"))?;
         match name.as_str() {
-            "text" => self.text(fields, path),
+            "text" | "media" | "document" | "location" | "sticker" | "vcard" | "button" | "list" | "poll"
+            | "forward" | "raw" => self.send(&name, fields, path),
             "noop" => Ok(Node::Noop),
             "react" => self.react(fields, path),
             "read" => self.read(fields, path),
+            "star" | "unstar" => {
+                let (key, on) = (self.key_of(fields, path)?, name == "star");
+                Ok(Node::Effect { effect: Effect::Star { key, on } })
+            }
+            "delete" => {
+                let with_media = flag(fields, &["deleteMedia", "withMedia"]).unwrap_or(true);
+                Ok(Node::Effect { effect: Effect::Delete { key: self.key_of(fields, path)?, with_media } })
+            }
+            "revoke" => self.revoke(fields, path),
+            "edit" => self.edit(fields, path),
+            "pin" | "unpin" => self.pin(fields, path, name == "pin"),
+            "archive" => self.chat_change(fields, path, ChatChange::Archive(true)),
+            "unarchive" => self.chat_change(fields, path, ChatChange::Archive(false)),
+            "mute" => {
+                let ms = duration(fields, path, &["ms"], 1)?;
+                let ms = ms.map_or_else(|| duration(fields, path, &["seconds", "sec"], 1_000), |ms| Ok(Some(ms)))?;
+                self.chat_change(fields, path, ChatChange::Mute(Some(ms.map_or(Mute::Always, Mute::For))))
+            }
+            "unmute" => self.chat_change(fields, path, ChatChange::Mute(None)),
+            "pin-chat" => self.chat_change(fields, path, ChatChange::Pin(true)),
+            "unpin-chat" => self.chat_change(fields, path, ChatChange::Pin(false)),
+            "mark-read" => self.chat_change(fields, path, ChatChange::Read(true)),
+            "mark-unread" => self.chat_change(fields, path, ChatChange::Read(false)),
+            "clear" => self.chat_change(fields, path, ChatChange::Clear),
+            "delete-chat" => self.chat_change(fields, path, ChatChange::Delete),
             "typing" => {
                 let to = self.chat(fields, path)?;
                 let ms = duration(fields, path, &["ms", "delayMs"], 1)?.unwrap_or(1_000);
@@ -77,13 +106,6 @@ impl Reader<'_> {
                 otherwise: self.list(first(fields, &["else", "otherwise"]), path, Some("else"), depth)?,
             }),
             "retry" => self.retry(fields, path, depth),
-            other if UNSUPPORTED.contains(&other) => Err(wrong(
-                "action_unsupported",
-                path,
-                &format!(
-                    "the action `{other}` is not built yet; supported are text, react, read, typing, presence, delay, noop, queue, parallel, when, retry"
-                ),
-            )),
             other => Err(wrong(
                 "action_unknown",
                 path,
@@ -102,27 +124,33 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn text(&self, fields: &Fields, path: &Path) -> Result<Node, Fault> {
-        let text = text_of(fields, &["text"])
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| wrong("text_missing", path, "`text` is missing or empty"))?;
-        check_text(&text, path)?;
-        let quoted = match fields.get("quoted") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(self.key(value.get("key").unwrap_or(value), path)?),
-        };
-        let mentions = match fields.get("mentions") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(value) => self.addresses(value, path)?,
-        };
-        let mut sends = self.recipients(fields, path)?.into_iter().map(|to| Node::Effect {
-            effect: Effect::Text { to, text: text.clone(), mentions: mentions.clone(), quoted: quoted.clone() },
-        });
-        match (sends.next(), sends.len()) {
-            (Some(only), 0) => Ok(only),
-            (Some(head), _) => Ok(Node::Parallel { items: std::iter::once(head).chain(sends).collect() }),
-            (None, _) => Err(wrong("recipient_missing", path, "`to` names nobody")),
+    fn revoke(&self, fields: &Fields, path: &Path) -> Result<Node, Fault> {
+        let key = self.key_of(fields, path)?;
+        let revoke = Node::Effect { effect: Effect::Revoke { key: key.clone() } };
+        if !flag(fields, &["deleteForMe"]).unwrap_or(false) {
+            return Ok(revoke);
         }
+        let delete = Node::Effect { effect: Effect::Delete { key, with_media: true } };
+        Ok(Node::Queue { items: vec![revoke, delete], delay_ms: 0 })
+    }
+
+    fn edit(&self, fields: &Fields, path: &Path) -> Result<Node, Fault> {
+        let key = self.key_of(fields, path)?;
+        let content = self.new_content(fields, path)?;
+        Ok(Node::Effect { effect: Effect::Edit { key, content } })
+    }
+
+    fn pin(&self, fields: &Fields, path: &Path, on: bool) -> Result<Node, Fault> {
+        let key = self.key_of(fields, path)?;
+        let seconds = number(fields, path, &["seconds", "sec"])?.unwrap_or(f64::from(PIN_SECONDS));
+        if !(1.0..=f64::from(30 * PIN_SECONDS)).contains(&seconds) {
+            return Err(wrong("duration_invalid", path, "a message is pinned for 1 second to 210 days"));
+        }
+        Ok(Node::Effect { effect: Effect::Pin { key, seconds: on.then_some(seconds as u32) } })
+    }
+
+    fn chat_change(&self, fields: &Fields, path: &Path, change: ChatChange) -> Result<Node, Fault> {
+        Ok(Node::Effect { effect: Effect::Chat { chat: self.chat(fields, path)?, change } })
     }
 
     fn react(&self, fields: &Fields, path: &Path) -> Result<Node, Fault> {
@@ -262,11 +290,8 @@ impl Reader<'_> {
 
 const RECIPIENT: &[&str] = &["to", "chat", "jid"];
 
-/// Actions of the contract that are refused with a message of their own.
-const UNSUPPORTED: &[&str] = &[
-    "media", "document", "location", "sticker", "vcard", "button", "list", "poll", "forward", "raw", "star", "unstar",
-    "delete", "revoke", "edit",
-];
+/// How long a pinned message stays unless said otherwise: 7 days, as in the apps.
+pub const PIN_SECONDS: u32 = 7 * 24 * 3_600;
 
 fn shown_while(state: PresenceState, to: Jid, ms: u64) -> Node {
     let show = |state| Node::Effect { effect: Effect::Presence { state, to: Some(to.clone()) } };
@@ -282,18 +307,6 @@ fn presence_state(name: &str) -> Option<PresenceState> {
         "paused" => PresenceState::Paused,
         _ => return None,
     })
-}
-
-/// Refuses a text longer than WhatsApp takes.
-pub fn check_text(text: &str, path: &Path) -> Result<(), Fault> {
-    if text.len() > limits::TEXT_CHARS && text.chars().count() > limits::TEXT_CHARS {
-        return Err(wrong(
-            "text_too_long",
-            path,
-            &format!("a text may have at most {} characters", limits::TEXT_CHARS),
-        ));
-    }
-    Ok(())
 }
 
 /// The falsy values of `when`, as the contract lists them.
@@ -331,6 +344,11 @@ fn scalar(value: &Value) -> Option<String> {
 
 fn text_of(fields: &Fields, names: &[&str]) -> Option<String> {
     first(fields, names).and_then(scalar)
+}
+
+/// A yes or no; forms send it as a text.
+fn flag(fields: &Fields, names: &[&str]) -> Option<bool> {
+    first(fields, names).map(|value| truthy(Some(value)))
 }
 
 fn number(fields: &Fields, path: &Path, names: &[&str]) -> Result<Option<f64>, Fault> {
@@ -386,7 +404,9 @@ mod tests {
         .unwrap();
         assert!(matches!(&nodes[0], Node::Effect { effect: Effect::Read { keys } } if keys.len() == 1));
         assert!(matches!(&nodes[1], Node::Queue { items, .. } if items[1] == Node::Delay { ms: 1200 }));
-        assert!(matches!(&nodes[2], Node::Effect { effect: Effect::Text { to, .. } } if to.user() == "6281234567890"));
+        assert!(
+            matches!(&nodes[2], Node::Effect { effect: Effect::Message { to, .. } } if to.user() == "6281234567890")
+        );
     }
 
     #[test]
@@ -415,7 +435,9 @@ mod tests {
                 "action 0.then.0:",
             ),
             (json!([{"act": "retry", "item": {"type": "nope"}}]), "action_unknown", "action 0.item:"),
-            (json!([{"type": "media"}]), "action_unsupported", "action 0:"),
+            (json!([{"type": "media"}]), "url_missing", "action 0:"),
+            (json!([{"type": "poll", "question": "?", "options": ["a", "a"]}]), "poll_invalid", "action 0:"),
+            (json!([{"type": "media", "url": "file:///etc/passwd"}]), "url_invalid", "action 0:"),
             (json!([3]), "action_invalid", "action 0:"),
             (json!([{"act": "delay", "ms": -1}]), "delay_invalid", "action 0:"),
             (json!([{"act": "delay", "ms": "soon"}]), "number_invalid", "action 0:"),
