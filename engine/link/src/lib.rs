@@ -28,14 +28,18 @@ pub use config::{LinkConfig, LinkConfigError};
 pub use manager::LinkManager;
 
 use async_trait::async_trait;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 use warest_model::clock::Millis;
+use warest_model::content::MediaKind;
 use warest_model::event::Observation;
 use warest_model::fault::Fault;
+use warest_model::history::Change;
 use warest_model::id::SessionId;
+use warest_model::jid::Jid;
 use warest_model::job::Receipt;
-use warest_model::plan::Effect;
+use warest_model::plan::{Effect, MessageKey};
 use warest_model::session::SessionState;
 pub use whatsapp_rust::store::traits::Backend;
 
@@ -45,6 +49,9 @@ pub trait Intake: Send + Sync + 'static {
     /// Makes the observations of one session durable, all or nothing, in order.
     /// What was recorded before (by its dedup key) is recognised and skipped.
     async fn record(&self, session: &SessionId, observations: Vec<Observation>) -> Result<(), Fault>;
+    /// Makes changes of the history durable that are no events, all or nothing,
+    /// in order.
+    async fn history(&self, session: &SessionId, changes: Vec<Change>) -> Result<(), Fault>;
     /// Notes what recipients' devices said of messages of this session.
     async fn receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault>;
     /// A session was paired as `me`, or is no longer paired.
@@ -84,6 +91,75 @@ pub struct LinkStatus {
     pub me: Option<String>,
 }
 
+/// A file that goes with a message, ready to be encrypted and uploaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attachment {
+    /// Where its bytes are.
+    pub file: PathBuf,
+    /// What it becomes; never [`MediaKind::Auto`].
+    pub kind: MediaKind,
+    /// Its type.
+    pub mime: String,
+    /// The name that a document shows.
+    pub file_name: Option<String>,
+    /// In bytes.
+    pub size: u64,
+    /// In pixels.
+    pub width: Option<u32>,
+    /// In pixels.
+    pub height: Option<u32>,
+    /// Its length.
+    pub seconds: Option<u32>,
+    /// A small JPEG.
+    pub thumbnail: Option<Vec<u8>>,
+    /// Of a voice note: 64 levels of 0 to 100.
+    pub waveform: Option<Vec<u8>>,
+    /// Whether a sticker moves.
+    pub animated: bool,
+}
+
+/// One stanza to send, with all that its composing needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// What is sent.
+    pub effect: &'a Effect,
+    /// Names a message on every attempt; not used by other effects.
+    pub message_id: &'a str,
+    /// The files of its content, in the order of [`Content::sources`].
+    ///
+    /// [`Content::sources`]: warest_model::content::Content::sources
+    pub files: &'a [Attachment],
+    /// The message that it quotes, forwards, edits, pins or votes on, if the
+    /// history has it: WhatsApp's protobuf.
+    pub original: Option<&'a [u8]>,
+    /// The last message of the chat, where a change of a chat names it.
+    pub last: Option<(&'a MessageKey, Millis)>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// An effect that needs nothing else.
+    pub fn plain(effect: &'a Effect, message_id: &'a str) -> Self {
+        Self { effect, message_id, files: &[], original: None, last: None }
+    }
+}
+
+/// A message whose file is on WhatsApp's servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote<'a> {
+    /// Its name.
+    pub key: &'a MessageKey,
+    /// All of it: WhatsApp's protobuf.
+    pub body: &'a [u8],
+}
+
+/// What was sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sent {
+    /// The message as its recipients have it: WhatsApp's protobuf. Empty for
+    /// what is no message.
+    pub body: Vec<u8>,
+}
+
 /// The live connections.
 #[async_trait]
 pub trait Links: Send + Sync + 'static {
@@ -98,9 +174,16 @@ pub trait Links: Send + Sync + 'static {
     async fn logout(&self, session: &SessionId) -> Result<(), Fault>;
     /// What is known of a session, and its changes. `None` if it is not started.
     fn status(&self, session: &SessionId) -> Option<watch::Receiver<LinkStatus>>;
-    /// Sends one stanza. `Ok` once the server took it. `message_id` names a
-    /// message on every attempt, and is not used by other effects.
-    async fn send(&self, session: &SessionId, effect: &Effect, message_id: &str) -> Result<(), Fault>;
+    /// Sends one stanza. `Ok` once the server took it.
+    async fn send(&self, session: &SessionId, outgoing: Outgoing<'_>) -> Result<Sent, Fault>;
+    /// An open account, to be asked about its groups, its people and itself.
+    fn account(&self, session: &SessionId) -> Result<Arc<dyn Account>, Fault>;
+    /// Downloads the file of a message to `to`, decrypted and verified. One that
+    /// is no longer on WhatsApp's servers is asked of the phone that sent it.
+    async fn download(&self, session: &SessionId, message: Remote<'_>, to: &Path) -> Result<(), Fault>;
+    /// Begins to pair by a code that a person types into the phone with this
+    /// number; answers the code.
+    async fn pair_code(&self, session: &SessionId, phone: &Jid) -> Result<String, Fault>;
     /// Stops every connection, flushing what is pending.
     async fn shutdown(&self);
 }

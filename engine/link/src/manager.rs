@@ -5,17 +5,18 @@ use crate::http::Http;
 use crate::session::{Command, Session};
 use crate::transport::Route;
 use crate::version::Versions;
-use crate::{Intake, KeyStores, LinkStatus, Links, outbound, tls};
+use crate::{Account, Intake, KeyStores, LinkStatus, Links, Outgoing, Remote, Sent, outbound, tls};
 use async_trait::async_trait;
 use futures::future::join_all;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 use warest_model::clock::SharedClock;
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
-use warest_model::plan::Effect;
+use warest_model::jid::Jid;
 use whatsapp_rust::http::HttpClient;
 
 /// How long a logout waits for a connection through which to unpair.
@@ -148,11 +149,23 @@ impl Links for LinkManager {
         self.session(id).map(|session| session.status())
     }
 
-    async fn send(&self, id: &SessionId, effect: &Effect, message_id: &str) -> Result<(), Fault> {
+    async fn send(&self, id: &SessionId, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
         match self.session(id) {
-            Some(session) => session.send(effect, message_id).await,
+            Some(session) => session.send(outgoing).await,
             None => Err(outbound::fault::not_connected()),
         }
+    }
+
+    fn account(&self, _: &SessionId) -> Result<Arc<dyn Account>, Fault> {
+        Err(outbound::fault::not_connected())
+    }
+
+    async fn download(&self, _: &SessionId, _: Remote<'_>, _: &Path) -> Result<(), Fault> {
+        Err(outbound::fault::not_connected())
+    }
+
+    async fn pair_code(&self, _: &SessionId, _: &Jid) -> Result<String, Fault> {
+        Err(outbound::fault::not_connected())
     }
 
     async fn shutdown(&self) {

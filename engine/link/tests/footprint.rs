@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Instant;
 use support::{ANI, World, text};
-use warest_link::Links as _;
+use warest_link::{Links as _, Outgoing};
 use warest_model::id::SessionId;
 use warest_model::session::SessionState;
 
@@ -37,7 +37,7 @@ async fn footprint_of_many_sessions() {
     let paired = begun.elapsed();
     let open = resident();
     for (n, (session, _)) in sessions.iter().enumerate() {
-        world.link.send(session, &text(ANI, "hello"), &format!("3EB0000000000{n:05}")).await.unwrap();
+        world.link.send(session, Outgoing::plain(&text(ANI, "hello"), &format!("3EB0000000000{n:05}"))).await.unwrap();
     }
     let sent = resident();
     world.link.shutdown().await;

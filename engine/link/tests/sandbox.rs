@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::atomic::Ordering;
 use support::{ANI, BOT, World, jid, text};
-use warest_link::Links as _;
+use warest_link::{Links as _, Outgoing};
 use warest_model::content::Content;
 use warest_model::event::EventKind;
 use warest_model::fault::FaultKind;
@@ -42,11 +42,11 @@ async fn a_text_comes_in_and_the_answer_carries_the_given_id_once() {
     assert_eq!(seen.data["sender"], format!("{ANI}@s.whatsapp.net"));
     assert_eq!(seen.chat, Some(jid(ANI)));
 
-    world.link.send(&session, &text(ANI, "pong"), "3EB0AAAABBBBCCCC01").await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "pong"), "3EB0AAAABBBBCCCC01")).await.unwrap();
     assert_eq!(world.shown(ANI, "pong").await, ("3EB0AAAABBBBCCCC01".into(), 0));
     // A repeat after a crash carries the same id: the phone shows it once.
-    world.link.send(&session, &text(ANI, "pong"), "3EB0AAAABBBBCCCC01").await.unwrap();
-    world.link.send(&session, &text(ANI, "last"), "3EB0AAAABBBBCCCC02").await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "pong"), "3EB0AAAABBBBCCCC01")).await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "last"), "3EB0AAAABBBBCCCC02")).await.unwrap();
     world.shown(ANI, "last").await;
     let shown = world.net.messages(ANI, 0, None).await.unwrap();
     let pongs: Vec<_> = shown.iter().filter(|one| one.text == "pong").collect();
@@ -63,7 +63,7 @@ async fn reactions_receipts_and_typing_cross_both_ways() {
     let sent = world.net.send_text(ANI, BOT, "hi", None).await.unwrap();
     world.intake.until("hi", |one| one.data["text"] == "hi").await;
     let key = MessageKey { remote_jid: jid(ANI), from_me: false, id: sent.id.clone(), participant: None };
-    let send = async |effect: Effect, id: &str| world.link.send(&session, &effect, id).await.unwrap();
+    let send = async |effect: Effect, id: &str| world.link.send(&session, Outgoing::plain(&effect, id)).await.unwrap();
     send(Effect::React { to: jid(ANI), key: key.clone(), emoji: "👍".into() }, "3EB0000000000000A1").await;
     send(Effect::Read { keys: vec![key.clone()] }, "").await;
     send(Effect::Presence { state: PresenceState::Available, to: None }, "").await;
@@ -121,7 +121,7 @@ async fn a_cut_connection_is_made_again_and_misses_nothing() {
     world.intake.until("the message", |one| one.data["text"] == "while away").await;
     // The message can be here before the cut is noticed.
     world.intake.until_states(&["reconnecting", "open"]).await;
-    world.link.send(&session, &text(ANI, "back"), "3EB0000000000000B1").await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "back"), "3EB0000000000000B1")).await.unwrap();
     world.shown(ANI, "back").await;
     world.link.shutdown().await;
 }
@@ -134,9 +134,9 @@ async fn an_unacknowledged_send_is_unknown_and_its_repeat_is_shown_once() {
     let session = world.paired().await;
     let drop = Fault { direction: Some(Direction::Out), ..Fault::new(Trouble::Drop, BOT, 1) };
     world.net.add_fault(drop).await.unwrap();
-    let fault = world.link.send(&session, &text(ANI, "x"), "3EB0000000000000C1").await.unwrap_err();
+    let fault = world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000C1")).await.unwrap_err();
     assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Unknown, "ack_timeout"));
-    world.link.send(&session, &text(ANI, "x"), "3EB0000000000000C1").await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000C1")).await.unwrap();
     assert_eq!(world.shown(ANI, "x").await, ("3EB0000000000000C1".into(), 0));
     world.link.shutdown().await;
 }
@@ -153,10 +153,11 @@ async fn a_refusal_has_its_kind_and_a_repeat_goes_out() {
     ] {
         let nack = Fault { code: Some(code), to: Some(ANI.into()), ..Fault::new(Trouble::Nack, BOT, 1) };
         world.net.add_fault(nack).await.unwrap();
-        let fault = world.link.send(&session, &text(ANI, "x"), "3EB0000000000000F1").await.unwrap_err();
+        let fault =
+            world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000F1")).await.unwrap_err();
         assert_eq!((fault.kind, fault.code.as_str()), expected);
     }
-    world.link.send(&session, &text(ANI, "x"), "3EB0000000000000F1").await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000F1")).await.unwrap();
     assert_eq!(world.shown(ANI, "x").await, ("3EB0000000000000F1".into(), 0));
     world.link.shutdown().await;
 }
@@ -165,7 +166,7 @@ async fn a_refusal_has_its_kind_and_a_repeat_goes_out() {
 async fn what_the_recipients_phone_says_of_a_message_is_heard() {
     let world = World::new().await;
     let session = world.paired().await;
-    world.link.send(&session, &text(ANI, "x"), "3EB0000000000000F2").await.unwrap();
+    world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000F2")).await.unwrap();
     world.heard("3EB0000000000000F2", ReceiptKind::Delivered).await;
     world.net.mark_read(ANI, BOT, &["3EB0000000000000F2".to_owned()]).await.unwrap();
     world.heard("3EB0000000000000F2", ReceiptKind::Read).await;
@@ -178,7 +179,7 @@ async fn stopping_keeps_the_pairing_and_a_restart_needs_no_code() {
     let session = world.paired().await;
     world.link.stop(&session).await;
     assert!(world.link.status(&session).is_none());
-    let fault = world.link.send(&session, &text(ANI, "x"), "3EB0000000000000D1").await.unwrap_err();
+    let fault = world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000D1")).await.unwrap_err();
     assert_eq!(fault.code, "not_connected");
     world.net.send_text(ANI, BOT, "meanwhile", None).await.unwrap();
     world.link.start(&session).await.unwrap();
@@ -201,7 +202,7 @@ async fn a_logout_takes_the_device_off_the_account_and_forgets_its_keys() {
     assert_eq!(*world.intake.me.lock().unwrap(), None);
     let status = world.link.status(&session).unwrap().borrow().clone();
     assert_eq!((status.state, status.me), (SessionState::LoggedOut, None));
-    let fault = world.link.send(&session, &text(ANI, "x"), "3EB0000000000000E1").await.unwrap_err();
+    let fault = world.link.send(&session, Outgoing::plain(&text(ANI, "x"), "3EB0000000000000E1")).await.unwrap_err();
     assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Fail, "logged_out"));
     // It can be paired anew.
     world.paired().await;
@@ -268,7 +269,7 @@ async fn a_restarted_process_finds_its_sessions_again() {
     world.intake.until("meanwhile", |one| one.data["text"] == "meanwhile").await;
     let mut status = link.status(&session).unwrap();
     status.wait_for(|status| status.state == SessionState::Open).await.unwrap();
-    link.send(&session, &text(ANI, "still here"), "3EB0000000000000G1").await.unwrap();
+    link.send(&session, Outgoing::plain(&text(ANI, "still here"), "3EB0000000000000G1")).await.unwrap();
     world.shown(ANI, "still here").await;
     link.shutdown().await;
 }

@@ -17,6 +17,7 @@ use warest_link::Intake;
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::event::{Event, EventKind, Observation};
 use warest_model::fault::Fault;
+use warest_model::history::Change;
 use warest_model::id::{EventId, SessionId};
 use warest_model::jid::Jid;
 use warest_model::job::{Receipt, ReceiptKind};
@@ -71,6 +72,11 @@ impl Intake for EventIntake {
             }
             self.deliverer.announce(new);
         }
+        Ok(())
+    }
+
+    async fn history(&self, session: &SessionId, changes: Vec<Change>) -> Result<(), Fault> {
+        tracing::debug!(%session, changes = changes.len(), "history");
         Ok(())
     }
 

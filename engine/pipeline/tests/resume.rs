@@ -3,14 +3,15 @@
 
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use warest_link::{LinkStatus, Links};
+use warest_link::{Account, LinkStatus, Links, Outgoing, Remote, Sent};
 use warest_model::clock::SystemClock;
 use warest_model::fault::Fault;
 use warest_model::id::{SessionId, UserId};
-use warest_model::plan::Effect;
+use warest_model::jid::Jid;
 use warest_model::session::{Session, SessionState};
 use warest_model::user::User;
 use warest_pipeline::{EngineConfig, Prepared};
@@ -85,8 +86,18 @@ impl Links for SlowLinks {
         self.0.lock().unwrap().started.get(session).map(watch::Sender::subscribe)
     }
 
-    async fn send(&self, _: &SessionId, _: &Effect, _: &str) -> Result<(), Fault> {
-        Ok(())
+    async fn send(&self, _: &SessionId, _: Outgoing<'_>) -> Result<Sent, Fault> {
+        Ok(Sent::default())
+    }
+
+    fn account(&self, _: &SessionId) -> Result<Arc<dyn Account>, Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
+    }
+    async fn download(&self, _: &SessionId, _: Remote<'_>, _: &Path) -> Result<(), Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
+    }
+    async fn pair_code(&self, _: &SessionId, _: &Jid) -> Result<String, Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
     }
 
     async fn shutdown(&self) {}

@@ -3,11 +3,14 @@
 
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::Mutex;
 use tokio::sync::watch;
-use warest_link::{LinkStatus, Links, Qr};
+use warest_link::{Account, LinkStatus, Links, Outgoing, Qr, Remote, Sent};
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
+use warest_model::jid::Jid;
 use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 
@@ -73,12 +76,22 @@ impl Links for FakeLinks {
         self.sessions.lock().unwrap().get(session).map(watch::Sender::subscribe)
     }
 
-    async fn send(&self, session: &SessionId, effect: &Effect, message_id: &str) -> Result<(), Fault> {
+    async fn send(&self, session: &SessionId, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
         if let Some(fault) = self.refuse.lock().unwrap().clone() {
             return Err(fault);
         }
-        self.sent.lock().unwrap().push((session.clone(), effect.clone(), message_id.to_owned()));
-        Ok(())
+        self.sent.lock().unwrap().push((session.clone(), outgoing.effect.clone(), outgoing.message_id.to_owned()));
+        Ok(Sent::default())
+    }
+
+    fn account(&self, _: &SessionId) -> Result<Arc<dyn Account>, Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
+    }
+    async fn download(&self, _: &SessionId, _: Remote<'_>, _: &Path) -> Result<(), Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
+    }
+    async fn pair_code(&self, _: &SessionId, _: &Jid) -> Result<String, Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
     }
 
     async fn shutdown(&self) {}

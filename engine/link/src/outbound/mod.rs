@@ -18,6 +18,7 @@ pub(crate) mod acks;
 mod compose;
 pub(crate) mod fault;
 
+use crate::{Outgoing, Sent};
 use acks::{Acks, Verdict};
 use std::sync::Arc;
 use warest_model::clock::Millis;
@@ -25,17 +26,19 @@ use warest_model::content::Content;
 use warest_model::fault::Fault;
 use warest_model::jid::Jid as Address;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
+use whatsapp_rust::waproto::codec::message_to_vec;
+use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{ChatStateType, Client, Jid, PresenceStatus, SendOptions};
 
 /// Performs one effect. `Ok` once the server took it.
 pub(crate) async fn perform(
     client: &Client,
     acks: &Arc<Acks>,
-    effect: &Effect,
-    message_id: &str,
+    outgoing: Outgoing<'_>,
     now_ms: Millis,
-) -> Result<(), Fault> {
-    match effect {
+) -> Result<Sent, Fault> {
+    let message_id = outgoing.message_id;
+    match outgoing.effect {
         Effect::Message { to, content: Content::Text { text, .. }, mentions, quoted, .. } => {
             let me = client.pn();
             let message = compose::text(text, mentions, quoted.as_ref(), to, me.as_ref());
@@ -44,8 +47,8 @@ pub(crate) async fn perform(
         Effect::React { to, key, emoji } => {
             send(client, acks, to, compose::reaction(key, emoji, now_ms), message_id).await
         }
-        Effect::Read { keys } => read(client, keys).await,
-        Effect::Presence { state, to } => presence(client, *state, to.as_ref()).await,
+        Effect::Read { keys } => read(client, keys).await.map(|()| Sent::default()),
+        Effect::Presence { state, to } => presence(client, *state, to.as_ref()).await.map(|()| Sent::default()),
         other => Err(Fault::fail("action_unsupported", format!("`{}` cannot be sent yet", other.name()))),
     }
 }
@@ -54,9 +57,10 @@ async fn send(
     client: &Client,
     acks: &Arc<Acks>,
     to: &Address,
-    message: whatsapp_rust::waproto::whatsapp::Message,
+    message: wa::Message,
     message_id: &str,
-) -> Result<(), Fault> {
+) -> Result<Sent, Fault> {
+    let body = message_to_vec(&message);
     let is_group = to.is_group();
     let to = jid(to)?;
     if !is_group {
@@ -72,7 +76,7 @@ async fn send(
         .await
         .map_err(fault::of_send)?;
     match ticket.verdict().await {
-        Some(Verdict::Taken) => Ok(()),
+        Some(Verdict::Taken) => Ok(Sent { body }),
         Some(Verdict::Refused(code)) => Err(fault::of_refusal(&code)),
         None => Err(fault::lost()),
     }

@@ -15,7 +15,7 @@ mod supervise;
 
 use crate::outbound::acks::Acks;
 use crate::outbound::{self, fault};
-use crate::{LinkStatus, manager::Shared};
+use crate::{LinkStatus, Outgoing, Sent, manager::Shared};
 use board::Board;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -23,7 +23,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
-use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 use whatsapp_rust::Client;
 
@@ -101,14 +100,14 @@ impl Session {
     }
 
     /// Sends one stanza.
-    pub(crate) async fn send(&self, effect: &Effect, message_id: &str) -> Result<(), Fault> {
+    pub(crate) async fn send(&self, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
         let client = self.client().ok_or_else(|| match self.board.state() {
             SessionState::LoggedOut | SessionState::Deleted => fault::logged_out(),
             _ => fault::not_connected(),
         })?;
         let deadline = self.shared.config.send_timeout;
         let now_ms = self.shared.clock.now_ms();
-        tokio::time::timeout(deadline, outbound::perform(&client, &self.acks, effect, message_id, now_ms))
+        tokio::time::timeout(deadline, outbound::perform(&client, &self.acks, outgoing, now_ms))
             .await
             .unwrap_or_else(|_| Err(fault::timeout(deadline.as_secs())))
     }

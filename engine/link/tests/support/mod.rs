@@ -11,6 +11,7 @@ use warest_link::{Intake, KeyStores, LinkConfig, LinkManager, LinkStatus, Links,
 use warest_model::clock::SystemClock;
 use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
+use warest_model::history::Change;
 use warest_model::id::SessionId;
 use warest_model::jid::Jid;
 use warest_model::job::{Receipt, ReceiptKind};
@@ -26,6 +27,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// What an intake was told, with a switch to make it fail.
 pub struct Memory {
     pub seen: watch::Sender<Vec<Observation>>,
+    pub changes: watch::Sender<Vec<Change>>,
     pub receipts: watch::Sender<Vec<Receipt>>,
     pub me: Mutex<Option<String>>,
     /// Recordings of messages that fail before one succeeds.
@@ -48,6 +50,11 @@ impl Intake for Memory {
                 }
             }
         });
+        Ok(())
+    }
+
+    async fn history(&self, _: &SessionId, changes: Vec<Change>) -> Result<(), Fault> {
+        self.changes.send_modify(|seen| seen.extend(changes));
         Ok(())
     }
 
@@ -165,6 +172,7 @@ impl World {
         });
         let intake = Arc::new(Memory {
             seen: watch::Sender::new(Vec::new()),
+            changes: watch::Sender::new(Vec::new()),
             receipts: watch::Sender::new(Vec::new()),
             me: Mutex::new(None),
             failures: AtomicUsize::new(0),

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
+use warest_link::Outgoing;
 use warest_model::clock::Millis;
 use warest_model::fault::{FaultKind, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT};
 use warest_model::id::{JobId, SessionId};
@@ -141,8 +142,8 @@ impl Sender {
                 Pass::Free => None,
                 Pass::Trial(trial) => Some(trial),
             };
-            match self.links.send(session, &job.effect, &job.message_id).await {
-                Ok(()) => {
+            match self.links.send(session, Outgoing::plain(&job.effect, &job.message_id)).await {
+                Ok(_) => {
                     tracing::info!(%session, job = %job.id, "a message that could not be read was sent again");
                     if trial.is_some() {
                         self.holds.release(session).await;

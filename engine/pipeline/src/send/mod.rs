@@ -40,7 +40,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warest_link::Links;
+use warest_link::{Links, Outgoing};
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::fault::{Fault, FaultKind, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::id::{JobId, SessionId};
@@ -247,11 +247,11 @@ impl Sender {
     /// Sends a job that may be sent now; on `trial` if its session was held.
     async fn perform(&self, mut job: SendJob, trial: Option<Trial<'_>>) -> Worked<SendJob> {
         crash_point!("send.before");
-        let sent = self.links.send(&job.session, &job.effect, &job.message_id).await;
+        let sent = self.links.send(&job.session, Outgoing::plain(&job.effect, &job.message_id)).await;
         crash_point!("send.acked");
         let now = self.clock.now_ms();
         let fault = match sent {
-            Ok(()) => {
+            Ok(_) => {
                 if trial.is_some() {
                     self.holds.release(&job.session).await;
                 }

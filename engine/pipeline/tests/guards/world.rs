@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use warest_link::{Intake, LinkStatus, Links};
+use warest_link::{Account, Intake, LinkStatus, Links, Outgoing, Remote};
 use warest_model::birth::Births;
 use warest_model::clock::{Clock, ManualClock, Millis};
 use warest_model::content::Content;
@@ -72,7 +72,8 @@ impl Links for FakeLinks {
     fn status(&self, session: &SessionId) -> Option<watch::Receiver<LinkStatus>> {
         self.sessions.lock().unwrap().get(session).map(watch::Sender::subscribe)
     }
-    async fn send(&self, _: &SessionId, effect: &Effect, _: &str) -> Result<(), Fault> {
+    async fn send(&self, _: &SessionId, outgoing: Outgoing<'_>) -> Result<warest_link::Sent, Fault> {
+        let effect = outgoing.effect;
         let to = effect.chat().map_or(String::new(), |chat| chat.user().to_owned());
         let text = match effect {
             Effect::Message { content: Content::Text { text, .. }, .. } => text.clone(),
@@ -85,7 +86,16 @@ impl Links for FakeLinks {
         }
         let sent = Sent { at_ms: self.clock.now_ms(), what: effect.name(), to, text };
         self.sent.lock().unwrap().push(sent);
-        Ok(())
+        Ok(warest_link::Sent::default())
+    }
+    fn account(&self, _: &SessionId) -> Result<Arc<dyn Account>, Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
+    }
+    async fn download(&self, _: &SessionId, _: Remote<'_>, _: &Path) -> Result<(), Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
+    }
+    async fn pair_code(&self, _: &SessionId, _: &Jid) -> Result<String, Fault> {
+        Err(Fault::retry("not_connected", "nobody is here"))
     }
     async fn shutdown(&self) {}
 }

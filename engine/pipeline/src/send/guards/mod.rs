@@ -27,7 +27,7 @@ use policy::{Policy, PolicyError, Tuning};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use warest_link::Links;
+use warest_link::{Links, Outgoing};
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
@@ -282,7 +282,7 @@ impl Guards {
             }
         }
         let typing = Effect::Presence { state: PresenceState::Composing, to: Some(chat.clone()) };
-        if let Err(fault) = links.send(&job.session, &typing, "").await {
+        if let Err(fault) = links.send(&job.session, Outgoing::plain(&typing, "")).await {
             // Seen or not, the message goes out when it would have been typed.
             tracing::debug!(job = %job.id, code = %fault.code, "typing was not shown");
         }
