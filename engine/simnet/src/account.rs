@@ -1,7 +1,9 @@
 //! An account: one phone number, its stable fake LID and its devices (0 is the phone itself, the
 //! others are linked companions). Locks here are short: nothing is awaited under them.
 
+use crate::person::Person;
 use crate::phone::Phone;
+use crate::server::presence::Presence;
 use crate::server::queue::Queue;
 use crate::server::socket::Connection;
 use sha2::{Digest as _, Sha256};
@@ -148,7 +150,9 @@ pub(crate) struct Account {
     devices: RwLock<BTreeMap<u16, Arc<Device>>>,
     pub(crate) next_device: AtomicU32,
     peers: Mutex<HashSet<Arc<str>>>,
-    /// Accounts whose companions subscribed to this one's presence.
+    /// What the account says of itself and whom it lets see it.
+    pub(crate) person: Mutex<Person>,
+    pub(crate) presence: Presence,
     pub(crate) collections: Mutex<crate::server::iq::app_state::Collections>,
 }
 
@@ -170,12 +174,19 @@ impl Account {
             devices: RwLock::default(),
             next_device: AtomicU32::new(next_device),
             peers: Mutex::default(),
+            person: Mutex::default(),
+            presence: Presence::default(),
             collections: Mutex::default(),
         }
     }
 
     pub(crate) fn name(&self) -> String {
         self.name.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the name shown to others.
+    pub(crate) fn rename(&self, name: &str) {
+        *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
     }
 
     pub(crate) fn pn_jid(&self) -> Jid {
@@ -209,6 +220,11 @@ impl Account {
         if !peers.contains(other) && peers.len() < PEER_LIMIT {
             peers.insert(other.clone());
         }
+    }
+
+    /// Whether this account has talked with another one.
+    pub(crate) fn has_met(&self, other: &str) -> bool {
+        lock(&self.peers).contains(other)
     }
 
     pub(crate) fn peers(&self) -> Vec<Arc<str>> {

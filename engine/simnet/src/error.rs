@@ -40,9 +40,17 @@ pub enum SimnetError {
     NotBuilt(String),
     /// A path or method that the control API does not have.
     #[error(
-        "no such endpoint: see GET /phones, POST /phones, …/link, …/messages, …/read, …/typing, …/receipts, …/presence, /faults, /stats, /root"
+        "no such endpoint: see GET /phones, POST /phones, …/link, …/messages, …/read, …/typing, …/receipts, …/presence, …/groups, …/profile, …/call, /groups, /newsletters, /faults, /stats, /root"
     )]
     UnknownRoute,
+    /// What was asked of a group or account is against its rules.
+    #[error("the network refuses: {reason}")]
+    Refused {
+        /// The code that a client gets.
+        code: u16,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Pairing did not complete.
     #[error("pairing failed: {0}")]
     Pairing(String),
@@ -62,6 +70,7 @@ impl SimnetError {
             Self::Invalid(_) | Self::NotLoopback(_) => 400,
             Self::TooLarge(_) => 413,
             Self::NotBuilt(_) => 501,
+            Self::Refused { code, .. } => *code,
             Self::Pairing(_) => 409,
             Self::Bind { .. } | Self::State { .. } | Self::Signal(_) => 500,
             Self::Stopping => 503,

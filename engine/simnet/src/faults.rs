@@ -1,4 +1,4 @@
-//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, nack, refuse, ban; each
+//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, nack, iq, refuse, ban; each
 //! for one account or all, in one direction or both, and always for a bounded number of times.
 
 use crate::account::lock;
@@ -34,6 +34,8 @@ pub enum FaultKind {
     /// A message stanza from the companion reaches its recipient unreadable: the phone asks for it
     /// again.
     Garble,
+    /// A request of the companion (an IQ) is answered with the error `code`.
+    Iq,
     /// A login is answered with `<failure reason="503">`.
     Refuse,
     /// Live connections are cut and a login is answered with `<failure reason="403">`.
@@ -70,6 +72,9 @@ pub struct Fault {
     /// The error of `nack`, 400 to 599: 463 (a lock on writing to strangers), 429 (too fast), …
     #[serde(default)]
     pub code: Option<u16>,
+    /// Only requests of this namespace, for `iq`: `w:g2`, `w:profile:picture`, ….
+    #[serde(default)]
+    pub namespace: Option<String>,
     /// Only messages to this phone, for `nack`.
     #[serde(default)]
     pub to: Option<String>,
@@ -78,7 +83,16 @@ pub struct Fault {
 impl Fault {
     /// A rule for `phone`, both ways, with nothing further said.
     pub fn new(kind: FaultKind, phone: &str, count: u32) -> Self {
-        Self { kind, phone: Some(phone.to_owned()), count, ms: None, direction: None, code: None, to: None }
+        Self {
+            kind,
+            phone: Some(phone.to_owned()),
+            count,
+            ms: None,
+            direction: None,
+            code: None,
+            namespace: None,
+            to: None,
+        }
     }
 
     /// How long the rule waits.
@@ -103,9 +117,9 @@ impl Faults {
         if fault.ms.is_some_and(|ms| ms > DELAY_MS) {
             return Err(SimnetError::Invalid(format!("ms must be at most {DELAY_MS}")));
         }
-        let nack = fault.kind == FaultKind::Nack;
+        let nack = matches!(fault.kind, FaultKind::Nack | FaultKind::Iq);
         if nack != fault.code.is_some_and(|code| (400..=599).contains(&code)) {
-            return Err(SimnetError::Invalid("nack, and it alone, takes a code of 400 to 599".to_owned()));
+            return Err(SimnetError::Invalid("nack and iq, and they alone, take a code of 400 to 599".to_owned()));
         }
         let mut rules = lock(&self.rules);
         if rules.len() >= RULES {
@@ -138,10 +152,20 @@ impl Faults {
         .code
     }
 
+    /// The error that a request of a companion of `phone` is answered with now.
+    pub(crate) fn iq(&self, phone: &str, namespace: &str) -> Option<u16> {
+        self.take(|rule| {
+            rule.kind == FaultKind::Iq
+                && rule.phone.as_deref().is_none_or(|only| only == phone)
+                && rule.namespace.as_deref().is_none_or(|only| only == namespace)
+        })?
+        .code
+    }
+
     /// The rule that strikes a message stanza now, using up one of its times.
     pub(crate) fn strike(&self, phone: &str, direction: Direction) -> Option<Fault> {
         self.take(|rule| {
-            !matches!(rule.kind, FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban)
+            !matches!(rule.kind, FaultKind::Nack | FaultKind::Iq | FaultKind::Refuse | FaultKind::Ban)
                 && rule.phone.as_deref().is_none_or(|only| only == phone)
                 && rule.direction.is_none_or(|only| only == direction)
                 && (rule.kind != FaultKind::Garble || direction == Direction::Out)

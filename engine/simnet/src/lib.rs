@@ -2,9 +2,10 @@
 //! are real Signal endpoints, and a control API to use them.
 //!
 //! It implements what WhatsApp's servers do for a companion device: WebSocket with Noise under a
-//! root of its own, binary stanzas, pairing by QR, login, prekeys, device lists, one-to-one
-//! messages under LID addressing, receipts, acks, an offline queue, presence and chat states. What
-//! it does not know it answers emptily, counts and logs.
+//! root of its own, binary stanzas, pairing by QR, login, prekeys, device lists, messages under LID
+//! addressing to accounts and groups, receipts, acks, an offline queue, presence and chat states,
+//! groups and communities, newsletters, profiles, privacy, the signalling of calls. What it does
+//! not know it answers emptily, counts and logs.
 //!
 //! - [`Simnet::start`] listens (loopback only) and returns a [`SimnetHandle`];
 //! - the handle dereferences to [`Control`], whose methods the HTTP routes call too;
@@ -19,15 +20,21 @@ mod control;
 mod error;
 mod faults;
 mod network;
+mod person;
 mod phone;
 mod server;
 mod state;
 mod stats;
 
-pub use control::{Control, Linked, PhoneInfo, RootInfo, Sent, StatsReport, TypingState};
+pub use control::{
+    Control, GroupAction, GroupChange, GroupInfo, GroupMember, GroupSettings, Linked, NewsletterInfo, NewsletterPost,
+    Participation, PhoneInfo, Profile, RootInfo, Sent, StatsReport, TypingState,
+};
 pub use error::SimnetError;
 pub use faults::{Direction, Fault, FaultKind};
+pub use person::Business;
 pub use phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
+pub use server::calls::{Call, CallState};
 
 use axum::serve::ListenerExt;
 use chance::Chance;
@@ -93,6 +100,8 @@ impl Simnet {
                 Network::new(chance, authority)
             }
         };
+        // Set once: a network has one listener.
+        let _ = net.address.set(addr);
         let keeper = state.clone().map(|path| {
             net.touch();
             tokio::spawn(state::keep(net.clone(), path))

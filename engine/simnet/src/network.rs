@@ -7,11 +7,15 @@ use crate::chance::Chance;
 use crate::error::SimnetError;
 use crate::faults::Faults;
 use crate::phone::{self, Phone};
+use crate::server::calls::Calls;
+use crate::server::group::Groups;
+use crate::server::newsletter::Newsletters;
 use crate::server::noise::Authority;
 use crate::server::pairing::Pending;
 use crate::stats::Stats;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wacore_binary::{Jid, Server};
@@ -26,6 +30,11 @@ pub(crate) struct Network {
     accounts: RwLock<HashMap<Arc<str>, Arc<Account>>>,
     lids: RwLock<HashMap<Arc<str>, Arc<str>>>,
     pub(crate) pairings: Mutex<HashMap<String, Arc<Pending>>>,
+    pub(crate) groups: Groups,
+    pub(crate) calls: Calls,
+    pub(crate) newsletters: Newsletters,
+    /// Where simnet listens, once it does.
+    pub(crate) address: OnceLock<SocketAddr>,
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
     /// Cancelled at shutdown.
@@ -42,6 +51,10 @@ impl Network {
             accounts: RwLock::default(),
             lids: RwLock::default(),
             pairings: Mutex::default(),
+            groups: Groups::default(),
+            calls: Calls::default(),
+            newsletters: Newsletters::default(),
+            address: OnceLock::new(),
             faults: Faults::default(),
             stats: Stats::default(),
             stop: CancellationToken::new(),
@@ -76,6 +89,11 @@ impl Network {
         }
     }
 
+    /// The account that a JID names, unless it is not to be found on WhatsApp.
+    pub(crate) fn reachable(&self, jid: &Jid) -> Option<Arc<Account>> {
+        self.account_of(jid).filter(|account| lock(&account.person).listed)
+    }
+
     /// The device that a JID names.
     pub(crate) fn device_of(&self, jid: &Jid) -> Option<Arc<Device>> {
         self.account_of(jid)?.device(jid.device)
@@ -99,7 +117,7 @@ impl Network {
             return Err(SimnetError::Invalid("name is longer than 200 bytes: shorten it".into()));
         }
         if let Some(account) = self.account(number) {
-            *account.name.write().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
+            account.rename(name);
             self.touch();
             return Ok((account, false));
         }

@@ -6,10 +6,13 @@ use crate::account::{Account, Device, KeyBundle, lock};
 use crate::chance::Chance;
 use crate::error::SimnetError;
 use crate::network::Network;
+use crate::person::Person;
 use crate::phone::inbox::{Inbox, SavedInbox};
 use crate::phone::store::{Keys, OwnIdentity, SavedKeys};
 use crate::phone::{self, Phone};
+use crate::server::group::state::Group;
 use crate::server::iq::app_state::Collections;
+use crate::server::newsletter::Newsletter;
 use crate::server::noise::{self, Authority};
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -60,6 +63,10 @@ struct SavedNetwork {
     /// Private keys of root, intermediate and leaf.
     authority: [Bytes; 3],
     accounts: Vec<SavedAccount>,
+    #[serde(default)]
+    groups: Vec<Group>,
+    #[serde(default)]
+    newsletters: Vec<Newsletter>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +83,8 @@ struct SavedAccount {
     inbox: SavedInbox,
     devices: Vec<SavedDevice>,
     collections: Collections,
+    #[serde(default)]
+    person: Person,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +130,12 @@ fn restore(saved: SavedNetwork, chance: Chance) -> Result<Arc<Network>, String> 
     for account in saved.accounts {
         restore_account(&net, account)?;
     }
+    for newsletter in saved.newsletters {
+        net.newsletters.insert(newsletter);
+    }
+    for group in saved.groups {
+        net.groups.insert(group).map_err(|refusal| refusal.to_string())?;
+    }
     Ok(net)
 }
 
@@ -141,6 +156,7 @@ fn restore_account(net: &Arc<Network>, saved: SavedAccount) -> Result<(), String
         saved.next_device,
     ));
     *lock(&account.collections) = saved.collections;
+    *lock(&account.person) = saved.person;
     for peer in saved.peers {
         account.met(&peer.into());
     }
@@ -187,6 +203,7 @@ async fn save_account(account: &Account) -> Result<SavedAccount, String> {
         inbox: account.primary.inbox.save(),
         devices,
         collections: lock(&account.collections).clone(),
+        person: lock(&account.person).clone(),
     })
 }
 
@@ -215,6 +232,8 @@ pub(crate) async fn save(net: &Network, path: &Path) -> Result<(), SimnetError> 
         version: VERSION,
         authority: net.authority.private_keys().map(|key| Bytes(key.to_vec())),
         accounts,
+        groups: net.groups.all(),
+        newsletters: net.newsletters.all(),
     };
     let path = path.to_owned();
     let written = tokio::task::spawn_blocking(move || write(&path, &saved)).await;

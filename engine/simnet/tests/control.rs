@@ -112,3 +112,79 @@ async fn bad_input_is_refused_with_what_to_do() {
         assert!(!error.is_empty(), "{method} {path} {shown} → {answer}");
     }
 }
+
+#[tokio::test]
+async fn groups_and_people_are_managed_over_http() {
+    let net = network().await;
+    let addr = net.addr();
+    for phone in ["491511111111", "491522222222", "491533333333"] {
+        net.add_phone(phone, "Somebody").await.unwrap();
+    }
+    let own = "/phones/491511111111";
+    let body = json!({ "subject": "Club", "participants": ["491522222222"], "description": "Ours" }).to_string();
+    let (status, created) = call(addr, "POST", &format!("{own}/groups"), &body).await;
+    assert_eq!(status, 201, "{created}");
+    let id = created["id"].as_str().unwrap();
+    let group = format!("{own}/groups/{id}");
+    let posts = [
+        (format!("{group}/add"), json!({ "participants": ["491533333333", "4999999999"] })),
+        (format!("{group}/promote"), json!({ "participants": ["491522222222"] })),
+        (format!("{group}/subject"), json!({ "subject": "The club" })),
+        (format!("{group}/settings"), json!({ "announcement": true, "ephemeral": 86400 })),
+        (format!("{group}/picture"), json!({ "picture": "AQID" })),
+        (format!("{own}/presence"), json!({ "state": "available" })),
+        (format!("{own}/block"), json!({ "phone": "491533333333" })),
+    ];
+    for (path, body) in &posts {
+        let (status, answer) = call(addr, "POST", path, &body.to_string()).await;
+        assert_eq!(status, 200, "{path} → {answer}");
+    }
+    let body = json!({ "to": id, "text": "to the club", "id": "CLUB1" }).to_string();
+    assert_eq!(call(addr, "POST", &format!("{own}/messages"), &body).await.0, 200);
+    let (_, shown) = call(addr, "GET", "/phones/491522222222/messages?after=0&wait=5000", "").await;
+    assert_eq!((&shown[0]["chat"], &shown[0]["from"]), (&json!(id), &json!("491511111111")));
+
+    let (status, info) = call(addr, "GET", &format!("/groups/{id}"), "").await;
+    assert_eq!((status, &info["subject"], &info["description"]), (200, &json!("The club"), &json!("Ours")));
+    assert_eq!(info["participants"][1], json!({ "phone": "491522222222", "rank": "admin" }));
+    assert_eq!(info["settings"]["ephemeral"], 86400);
+    let (_, code) = call(addr, "POST", &format!("{group}/invite/revoke"), "").await;
+    let join = json!({ "code": code["code"] }).to_string();
+    assert_eq!(call(addr, "POST", "/phones/491533333333/join", &join).await.0, 409);
+    assert_eq!(call(addr, "POST", &format!("/phones/491533333333/groups/{id}/leave"), "").await.0, 200);
+
+    let profile = json!({ "name": "Ana", "about": "hi", "onWhatsapp": false }).to_string();
+    assert_eq!(call(addr, "PUT", &format!("{own}/profile"), &profile).await.0, 200);
+    assert_eq!(call(addr, "PUT", &format!("{own}/privacy"), r#"{"last":"none"}"#).await.0, 200);
+    let (_, privacy) = call(addr, "GET", &format!("{own}/privacy"), "").await;
+    assert_eq!((&privacy["last"], &privacy["groupadd"]), (&json!("none"), &json!("all")));
+    let ring = json!({ "to": "491522222222", "video": true }).to_string();
+    let (_, rung) = call(addr, "POST", &format!("{own}/call"), &ring).await;
+    let (_, calls) = call(addr, "GET", "/phones/491522222222/calls", "").await;
+    assert_eq!((&calls[0]["id"], &calls[0]["state"]), (&rung["id"], &json!("ringing")));
+    let body = json!({ "name": "Daily", "owner": "491511111111" }).to_string();
+    let (status, newsletter) = call(addr, "POST", "/newsletters", &body).await;
+    assert_eq!(status, 201);
+    let path = format!("/newsletters/{}", newsletter["id"].as_str().unwrap());
+    assert_eq!(call(addr, "POST", &format!("{path}/messages"), r#"{"text":"news"}"#).await.0, 200);
+    assert_eq!(call(addr, "GET", &path, "").await.1["posts"][0]["text"], "news");
+
+    let refused = [
+        ("POST", format!("{group}/dance"), r#"{"participants":[]}"#, 404),
+        ("POST", format!("{group}/add"), r#"{"participants":[]}"#, 400),
+        ("POST", format!("{group}/subject"), r#"{"subject":""}"#, 406),
+        ("POST", format!("/phones/491533333333/groups/{id}/subject"), r#"{"subject":"x"}"#, 403),
+        ("POST", format!("{own}/join"), r#"{"code":"nonsense"}"#, 404),
+        ("GET", "/groups/120363".into(), "", 404),
+        ("GET", "/newsletters/120363".into(), "", 404),
+        ("PUT", format!("{own}/privacy"), r#"{"last":"sometimes"}"#, 400),
+        ("PUT", format!("{own}/profile"), r#"{"picture":"%"}"#, 400),
+        ("POST", format!("{own}/call/none/end"), "", 404),
+        ("POST", format!("{own}/messages"), r#"{"to":"120363@g.us","text":"x"}"#, 404),
+    ];
+    for (method, path, body, expected) in refused {
+        let (status, answer) = call(addr, method, &path, body).await;
+        assert_eq!(status, expected, "{method} {path} {body} → {answer}");
+        assert!(!answer["error"].as_str().unwrap_or_default().is_empty(), "{method} {path} → {answer}");
+    }
+}

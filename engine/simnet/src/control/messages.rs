@@ -2,18 +2,22 @@
 //! `POST …/typing`, `GET …/receipts`, `GET …/presence`.
 
 use super::{Body, Control, Failure, body};
+use crate::account::Account;
 use crate::chance::now;
 use crate::error::SimnetError;
 use crate::phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
 use crate::phone::{Command, compose};
+use crate::server::group::{self, id_in};
 use crate::server::route;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
 use waproto::whatsapp as wa;
 
@@ -31,6 +35,12 @@ const IDS: usize = 1_000;
 pub struct Sent {
     /// Its id.
     pub id: String,
+}
+
+/// Where a message goes.
+enum To {
+    Account(Arc<Account>),
+    Group(String),
 }
 
 /// A chat state.
@@ -63,11 +73,24 @@ impl Control {
         emoji: &str,
         from_me: bool,
     ) -> Result<Sent, SimnetError> {
-        let chat = self.net.require(to)?;
         if emoji.len() > 64 || id.is_empty() || id.len() > 128 {
             return Err(SimnetError::Invalid("react takes a message id and one emoji".into()));
         }
-        self.send(phone, to, compose::reaction(&chat, id, emoji, from_me), None).await
+        let (chat, author) = if to.ends_with("@g.us") {
+            (to.parse().map_err(|_| SimnetError::Invalid(format!("{to:?} is no group")))?, self.author(phone, to, id)?)
+        } else {
+            (self.net.require(to)?.lid_jid(), None)
+        };
+        self.send(phone, to, compose::reaction(&chat, author, id, emoji, from_me), None).await
+    }
+
+    /// Who wrote a message that a phone shows in a group.
+    fn author(&self, phone: &str, group: &str, id: &str) -> Result<Option<Jid>, SimnetError> {
+        let from = self.net.require(phone)?.primary.inbox.author(group, id);
+        let Some(from) = from else {
+            return Err(SimnetError::Invalid(format!("{phone} shows no message {id} in {group}: see …/messages")));
+        };
+        Ok(self.net.account(&from).map(|account| account.lid_jid()))
     }
 
     /// Sends any message from a phone to a number.
@@ -79,7 +102,8 @@ impl Control {
         id: Option<&str>,
     ) -> Result<Sent, SimnetError> {
         let account = self.net.require(phone)?;
-        let to = self.net.require(to)?;
+        let to =
+            if to.ends_with("@g.us") { To::Group(id_in(to).to_owned()) } else { To::Account(self.net.require(to)?) };
         let id = match id {
             Some(id) if id.is_empty() || id.len() > 128 || !id.is_ascii() => {
                 return Err(SimnetError::Invalid("id must have 1 to 128 ASCII characters".into()));
@@ -88,7 +112,11 @@ impl Control {
             None => self.net.chance.message_id(),
         };
         let (done, sent) = oneshot::channel();
-        let command = Command::Send { to, message: Box::new(message), id, done };
+        let message = Box::new(message);
+        let command = match to {
+            To::Account(to) => Command::Send { to, message, id, done },
+            To::Group(group) => Command::SendGroup { group, message, id, done },
+        };
         account.primary.commands.send(command).await.map_err(|_| SimnetError::Stopping)?;
         sent.await.map_err(|_| SimnetError::Stopping)?.map(|id| Sent { id })
     }
@@ -96,15 +124,19 @@ impl Control {
     /// Marks messages of the chat with a number as read, with a receipt.
     pub async fn mark_read(&self, phone: &str, chat: &str, ids: &[String]) -> Result<(), SimnetError> {
         let account = self.net.require(phone)?;
-        let chat = self.net.require(chat)?;
         let Some((first, others)) = ids.split_first().filter(|_| ids.len() <= IDS) else {
             return Err(SimnetError::Invalid(format!("ids must list 1 to {IDS} message ids")));
         };
-        let mut receipt = NodeBuilder::new("receipt")
-            .attr("to", chat.lid_jid())
-            .attr("type", "read")
-            .attr("id", first.as_str())
-            .attr("t", now());
+        let mut receipt = NodeBuilder::new("receipt");
+        if chat.ends_with("@g.us") {
+            receipt = receipt.attr("to", group::jid(id_in(chat)));
+            if let Some(author) = self.author(phone, chat, first)? {
+                receipt = receipt.attr("participant", author);
+            }
+        } else {
+            receipt = receipt.attr("to", self.net.require(chat)?.lid_jid());
+        }
+        receipt = receipt.attr("type", "read").attr("id", first.as_str()).attr("t", now());
         if !others.is_empty() {
             let items = others.iter().map(|id| NodeBuilder::new("item").attr("id", id).build());
             receipt = receipt.children([NodeBuilder::new("list").children(items).build()]);
@@ -117,13 +149,15 @@ impl Control {
     /// Shows a chat state to a number.
     pub async fn typing(&self, phone: &str, to: &str, state: TypingState) -> Result<(), SimnetError> {
         let account = self.net.require(phone)?;
-        let to = self.net.require(to)?;
         let state = match state {
             TypingState::Composing => "composing",
             TypingState::Recording => "recording",
             TypingState::Paused => "paused",
         };
-        route::chat_state(&self.net, &account, &to, state);
+        if to.ends_with("@g.us") {
+            return Ok(group::message::chat_state(&self.net, &account, id_in(to), state)?);
+        }
+        route::chat_state(&self.net, &account, &*self.net.require(to)?, state);
         Ok(())
     }
 
@@ -171,7 +205,7 @@ pub(super) fn routes() -> Router<Control> {
         .route("/phones/{phone}/read", post(read))
         .route("/phones/{phone}/typing", post(typing))
         .route("/phones/{phone}/receipts", get(receipts))
-        .route("/phones/{phone}/presence", get(presence))
+        .route("/phones/{phone}/presence", get(presence).post(set_presence))
 }
 
 #[derive(Deserialize)]
@@ -264,6 +298,29 @@ async fn receipts(
 ) -> Result<Json<Vec<SeenReceipt>>, Failure> {
     let Query(After { after, .. }) = query?;
     Ok(Json(control.receipts(&phone, after).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Presence {
+    state: There,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum There {
+    Available,
+    Unavailable,
+}
+
+async fn set_presence(
+    State(control): State<Control>,
+    Path(phone): Path<String>,
+    bytes: Body,
+) -> Result<Json<serde_json::Value>, Failure> {
+    let Presence { state } = body(bytes)?;
+    control.set_presence(&phone, state == There::Available).await?;
+    Ok(Json(serde_json::json!({})))
 }
 
 async fn presence(

@@ -3,11 +3,17 @@
 //! `{"error": "what to do"}`, bodies bounded.
 
 mod faults;
+mod groups;
 mod messages;
+mod newsletters;
+mod people;
 mod phones;
 mod stats;
 
+pub use groups::{GroupAction, GroupChange, GroupInfo, GroupMember, GroupSettings, Participation};
 pub use messages::{Sent, TypingState};
+pub use newsletters::{NewsletterInfo, NewsletterPost};
+pub use people::Profile;
 pub use phones::{Linked, PhoneInfo};
 pub use stats::{RootInfo, StatsReport};
 
@@ -42,6 +48,9 @@ pub(crate) fn routes(control: Control) -> Router {
     Router::new()
         .merge(phones::routes())
         .merge(messages::routes())
+        .merge(groups::routes())
+        .merge(people::routes())
+        .merge(newsletters::routes())
         .merge(faults::routes())
         .merge(stats::routes())
         .fallback(async || Failure(SimnetError::UnknownRoute))

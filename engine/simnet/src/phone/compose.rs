@@ -10,8 +10,8 @@ use crate::network::Network;
 use crate::server::route::{self, Parcel};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
 use wacore_libsignal::protocol::ProtocolAddress;
 use waproto::buffa::MessageField;
 use waproto::whatsapp::{self as wa, message};
@@ -26,12 +26,13 @@ pub(crate) fn text(text: &str) -> wa::Message {
     wa::Message { conversation: Some(text.to_owned()), ..Default::default() }
 }
 
-/// A reaction to the message `id` in the chat with `chat`; an empty emoji takes it back.
-pub(crate) fn reaction(chat: &Account, id: &str, emoji: &str, from_me: bool) -> wa::Message {
+/// A reaction to the message `id` of a chat, in a group with its author; an empty emoji takes it back.
+pub(crate) fn reaction(chat: &Jid, author: Option<Jid>, id: &str, emoji: &str, from_me: bool) -> wa::Message {
     wa::Message {
         reaction_message: MessageField::some(message::ReactionMessage {
             key: MessageField::some(wa::MessageKey {
-                remote_jid: Some(chat.lid_jid().to_string()),
+                remote_jid: Some(chat.to_string()),
+                participant: author.map(|author| author.to_string()),
                 from_me: Some(from_me),
                 id: Some(id.to_owned()),
                 ..Default::default()
@@ -58,7 +59,9 @@ pub(crate) async fn send(
     let mut sealed = Vec::new();
     {
         let mut keys = account.primary.keys.lock().await;
-        let others = to.devices().into_iter().filter(|device| device.phone != account.phone);
+        // Who blocked this account gets nothing, and this account learns nothing of it.
+        let blocked = to.blocks(account);
+        let others = to.devices().into_iter().filter(|device| device.phone != account.phone && !blocked);
         let companions = account.devices().into_iter().filter(|device| device.id != 0);
         for device in others.chain(companions) {
             let content = if device.phone == account.phone { &own_copy } else { &plain };
@@ -107,6 +110,9 @@ pub(crate) async fn resend(
     let Some((chat, message)) = account.primary.inbox.find_sent(id) else {
         return Err(SimnetError::Signal(format!("message {id} is no longer kept")));
     };
+    if chat.ends_with("@g.us") {
+        return super::group::resend(net, account, device, &chat, &message, id, count).await;
+    }
     let to = net.require(&chat)?;
     let own = account.device(0).ok_or(SimnetError::Stopping)?;
     let content = if device.phone == account.phone {
@@ -184,7 +190,7 @@ pub(crate) fn app_state_key(account: &Account) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-async fn seal(
+pub(super) async fn seal(
     net: &Network,
     keys: &mut super::store::Keys,
     device: &Device,
@@ -197,12 +203,17 @@ async fn seal(
         let bundle = bundle.for_device(device.id).map_err(signal)?;
         keys.open_session(&address, &bundle).await.map_err(signal)?;
     }
+    keys.seal(&address, &pad(net, content)).await.map(Some).map_err(signal)
+}
+
+/// A plaintext with the padding that hides its length.
+pub(super) fn pad(net: &Network, content: &[u8]) -> Vec<u8> {
     let pad = usize::from(net.chance.bytes::<1>()[0] & 0x0f) + 1;
     let mut padded = Vec::with_capacity(content.len() + pad);
     padded.extend_from_slice(content);
     // `pad` is at most 16.
     padded.resize(content.len() + pad, pad as u8);
-    keys.seal(&address, &padded).await.map(Some).map_err(signal)
+    padded
 }
 
 fn device_sent(to: &Account, message: &wa::Message) -> Vec<u8> {
@@ -216,13 +227,13 @@ fn device_sent(to: &Account, message: &wa::Message) -> Vec<u8> {
     })
 }
 
-fn enc_node(sealed: Sealed, count: u64) -> Node {
+pub(super) fn enc_node(sealed: Sealed, count: u64) -> Node {
     let node = NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind);
     let node = if count > 0 { node.attr("count", count) } else { node };
     node.bytes(sealed.bytes).build()
 }
 
 /// The `type` attribute of a message's stanza.
-fn stanza_kind(message: &wa::Message) -> &'static str {
+pub(super) fn stanza_kind(message: &wa::Message) -> &'static str {
     if message.reaction_message.is_set() { "reaction" } else { "text" }
 }

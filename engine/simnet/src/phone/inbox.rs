@@ -150,6 +150,13 @@ impl Inbox {
         true
     }
 
+    /// The number of who wrote a message on show.
+    pub(crate) fn author(&self, chat: &str, id: &str) -> Option<String> {
+        let inner = lock(&self.inner);
+        let found = inner.messages.items.iter().rev().find(|shown| shown.id == id && shown.chat == chat);
+        found.map(|shown| shown.from.clone())
+    }
+
     /// Messages after `seq`, oldest first, at most `limit`.
     pub(crate) fn messages(&self, after: u64, limit: usize) -> Vec<ShownMessage> {
         let inner = lock(&self.inner);

@@ -6,9 +6,11 @@
 //! message id once and counts repeats.
 
 pub(crate) mod compose;
+pub(crate) mod group;
 pub(crate) mod inbox;
 pub(crate) mod pair;
 pub(crate) mod receive;
+pub(crate) mod sender_keys;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,13 @@ const COMMANDS: usize = 256;
 pub(crate) enum Command {
     /// Encrypt and send a message to every device of `to` and to its own companions.
     Send { to: Arc<Account>, message: Box<wa::Message>, id: String, done: oneshot::Sender<Result<String, SimnetError>> },
+    /// Encrypt and send a message to a group, named by its id.
+    SendGroup {
+        group: String,
+        message: Box<wa::Message>,
+        id: String,
+        done: oneshot::Sender<Result<String, SimnetError>>,
+    },
     /// Share the app-state keys with a companion that has just come up.
     Welcome(u16),
     /// Make more one-time prekeys.
@@ -126,6 +135,9 @@ async fn perform(net: &Arc<Network>, account: &Arc<Account>, command: Command) {
             let sent = compose::send(net, account, &to, *message, id).await;
             // The caller may have gone; the message is sent all the same.
             let _ = done.send(sent);
+        }
+        Command::SendGroup { group, message, id, done } => {
+            let _ = done.send(group::send(net, account, &group, *message, id).await);
         }
         Command::Welcome(device) => {
             if let Err(error) = compose::share_app_state(net, account, device).await {

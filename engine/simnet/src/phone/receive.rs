@@ -7,10 +7,11 @@ use super::inbox::ShownMessage;
 use crate::account::{Account, Bundle, Device};
 use crate::chance::{now, now_millis};
 use crate::network::Network;
+use crate::server::group::{id_in, id_of, jid};
 use crate::server::{node, route};
 use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp as wa;
 
@@ -30,38 +31,73 @@ async fn message(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
     let (Some(id), Some(from)) = (node::attr(stanza, "id"), node::jid(stanza, "from")) else {
         return;
     };
-    let (Some(sender), Some(own)) = (net.device_of(&from), account.device(0)) else { return };
+    let group = id_of(&from).map(str::to_owned);
+    let Some(author) = author(stanza) else { return };
+    let (Some(sender), Some(own)) = (net.device_of(&author), account.device(0)) else { return };
+    let mut read = false;
     for enc in stanza.get_children_by_tag("enc") {
         let kind = node::attr(enc, "type").unwrap_or_default();
         let Some(bytes) = node::bytes(enc) else { continue };
-        let opened = account.primary.keys.lock().await.open(&compose::address(&sender), &kind, bytes).await;
+        let opened = {
+            let mut keys = account.primary.keys.lock().await;
+            match &group {
+                Some(group) if kind == "skmsg" => keys.groups.open(&sender, group, bytes).await,
+                _ => keys.open(&compose::address(&sender), &kind, bytes).await,
+            }
+        };
         match opened {
             Ok(padded) => {
-                show(net, account, &sender, &id, &padded);
-                let peer = node::attr(stanza, "category").is_some_and(|value| value == "peer");
-                if !peer && sender.phone != account.phone {
-                    deliver_receipt(net, &own, &from, &id);
-                }
+                read = true;
+                take_sender_key(account, &sender, &padded).await;
+                show(net, account, &sender, group.as_deref(), &id, &padded);
             }
             Err(SignalProtocolError::DuplicatedMessage(..)) => net.stats.count("phone.duplicates"),
             Err(error) => {
                 tracing::debug!(phone = %account.phone, %from, %id, %error, "cannot decrypt");
                 net.stats.count("phone.undecryptable");
-                ask_again(net, account, &own, &from, &id).await;
+                // In a group the message is of no use without the key that comes with it.
+                return ask_again(net, account, &own, (&from, &author), &id).await;
             }
         }
     }
+    let peer = node::attr(stanza, "category").is_some_and(|value| value == "peer");
+    if read && !peer && sender.phone != account.phone {
+        deliver_receipt(net, &own, &from, &author, &id);
+    }
 }
 
-fn show(net: &Network, account: &Account, sender: &Device, id: &str, padded: &[u8]) {
+/// Who wrote a stanza: the sender, or in a group the participant.
+fn author(stanza: &Node) -> Option<Jid> {
+    let from = node::jid(stanza, "from")?;
+    if from.is_group() { node::jid(stanza, "participant") } else { Some(from) }
+}
+
+/// The message in a padded plaintext.
+fn decode(padded: &[u8]) -> Option<wa::Message> {
     let pad = padded.last().map_or(0, |byte| usize::from(*byte));
-    let plain = &padded[..padded.len().saturating_sub(pad)];
-    let Ok(mut message) = waproto::codec::message_decode(plain) else {
+    waproto::codec::message_decode(&padded[..padded.len().saturating_sub(pad)]).ok()
+}
+
+/// Keeps the sender key that a message brings.
+async fn take_sender_key(account: &Account, sender: &Device, padded: &[u8]) {
+    let Some(brought) = decode(padded).and_then(|mut message| message.sender_key_distribution_message.take()) else {
+        return;
+    };
+    let (Some(chat), Some(key)) = (brought.group_id, brought.axolotl_sender_key_distribution_message) else { return };
+    let taken = account.primary.keys.lock().await.groups.take(sender, id_in(&chat), &key).await;
+    if let Err(error) = taken {
+        tracing::debug!(phone = %account.phone, jid = %sender.pn_jid(), %error, "unusable sender key");
+    }
+}
+
+fn show(net: &Network, account: &Account, sender: &Device, group: Option<&str>, id: &str, padded: &[u8]) {
+    let Some(mut message) = decode(padded) else {
         tracing::warn!(phone = %account.phone, %id, "decrypted bytes are no message");
         return;
     };
     let from_me = sender.phone == account.phone;
-    let mut chat = sender.phone.to_string();
+    let mut chat = group.map_or_else(|| sender.phone.to_string(), |group| jid(group).to_string());
+    message.sender_key_distribution_message.take();
     if let Some(sent) = message.device_sent_message.take() {
         let destination = sent.destination_jid.as_deref().and_then(|jid| jid.parse::<Jid>().ok());
         if let Some(jid) = destination {
@@ -82,6 +118,10 @@ fn show(net: &Network, account: &Account, sender: &Device, id: &str, padded: &[u
         // Companions talk to their own phone in protocol messages; these are not shown.
         return;
     }
+    if message == wa::Message::default() {
+        // It only brought a sender key.
+        return;
+    }
     let (kind, text) = describe(&message);
     account.primary.inbox.show(ShownMessage {
         seq: 0,
@@ -98,12 +138,15 @@ fn show(net: &Network, account: &Account, sender: &Device, id: &str, padded: &[u
     });
 }
 
-fn deliver_receipt(net: &Arc<Network>, own: &Device, to: &Jid, id: &str) {
-    let node = NodeBuilder::new("receipt").attr("to", to).attr("id", id).build();
-    route::receipt(net, own, &node);
+fn deliver_receipt(net: &Arc<Network>, own: &Device, to: &Jid, author: &Jid, id: &str) {
+    let mut node = NodeBuilder::new("receipt").attr("to", to).attr("id", id);
+    if to.is_group() {
+        node = node.attr("participant", author);
+    }
+    route::receipt(net, own, &node.build());
 }
 
-async fn ask_again(net: &Arc<Network>, account: &Account, own: &Device, to: &Jid, id: &str) {
+async fn ask_again(net: &Arc<Network>, account: &Account, own: &Device, (to, author): (&Jid, &Jid), id: &str) {
     let count = account.primary.inbox.count_retry(id);
     if count > RETRIES {
         return;
@@ -127,19 +170,16 @@ async fn ask_again(net: &Arc<Network>, account: &Account, own: &Device, to: &Jid
         .build();
     let retry = NodeBuilder::new("retry").attr("v", "1").attr("id", id).attr("t", now()).attr("count", count).build();
     let registration = NodeBuilder::new("registration").bytes(identity.registration_id.to_be_bytes().to_vec()).build();
-    let receipt = NodeBuilder::new("receipt")
-        .attr("to", to)
-        .attr("id", id)
-        .attr("type", "retry")
-        .attr("t", now())
-        .children([retry, registration, keys])
-        .build();
+    let mut receipt = NodeBuilder::new("receipt").attr("to", to).attr("id", id).attr("type", "retry").attr("t", now());
+    if to.is_group() {
+        receipt = receipt.attr("participant", author);
+    }
     net.stats.count("phone.retries_sent");
-    route::receipt(net, own, &receipt);
+    route::receipt(net, own, &receipt.children([retry, registration, keys]).build());
 }
 
 async fn receipt(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
-    let (Some(id), Some(from)) = (node::attr(stanza, "id"), node::jid(stanza, "from")) else {
+    let (Some(id), Some(from)) = (node::attr(stanza, "id"), author(stanza)) else {
         return;
     };
     let Some(sender) = net.device_of(&from) else { return };

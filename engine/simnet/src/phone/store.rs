@@ -2,6 +2,7 @@
 //! are addressed by number and device, so that a session is the same whether a stanza named its
 //! sender by number or by LID.
 
+use super::sender_keys::{GroupKeys, SavedGroupKeys};
 use crate::account::KeyBundle;
 use crate::chance::{Chance, now_millis};
 use async_trait::async_trait;
@@ -63,6 +64,7 @@ pub(crate) struct Keys {
     identities: Identities,
     prekeys: PreKeys,
     signed: SignedPreKeys,
+    pub(super) groups: GroupKeys,
     rng: StdRng,
 }
 
@@ -80,6 +82,8 @@ pub(crate) struct SavedKeys {
     prekeys: Vec<crate::state::Bytes>,
     next_prekey: u32,
     signed: crate::state::Bytes,
+    #[serde(default)]
+    groups: SavedGroupKeys,
 }
 
 impl Keys {
@@ -101,6 +105,7 @@ impl Keys {
             identities: Identities { own: own.clone(), known: HashMap::new() },
             prekeys: PreKeys { records: HashMap::new(), next: 1 },
             signed: SignedPreKeys(signed),
+            groups: GroupKeys::default(),
             rng,
         };
         let prekeys = keys.replenish(chance);
@@ -218,6 +223,7 @@ impl Keys {
             prekeys,
             next_prekey: self.prekeys.next,
             signed: crate::state::Bytes(self.signed.0.serialize()?),
+            groups: self.groups.save()?,
         })
     }
 
@@ -244,6 +250,7 @@ impl Keys {
             identities: Identities { own, known },
             prekeys: PreKeys { records, next: saved.next_prekey },
             signed: SignedPreKeys(SignedPreKeyRecord::deserialize(&saved.signed.0)?),
+            groups: GroupKeys::load(saved.groups)?,
             rng: chance.fork(),
         })
     }

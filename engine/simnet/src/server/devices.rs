@@ -1,11 +1,12 @@
 //! Device lists: what usync says of an account's devices, and the notification that tells others
 //! when one is added or removed.
 
-use super::{node, route};
+use super::{node, presence};
 use crate::account::{Account, Device, lock};
 use crate::chance::now;
 use crate::network::Network;
 use crate::phone::pair;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
@@ -34,7 +35,8 @@ fn key_index_list(net: &Network, account: &Account) -> Option<Node> {
     Some(NodeBuilder::new("key-index-list").attr("ts", timestamp).bytes(signed).build())
 }
 
-/// Tells the account's other companions, and those it talks with, of a change.
+/// Tells the account's other companions, those it talks with and those it shares a group with of a
+/// change.
 pub(crate) fn announce(net: &Arc<Network>, account: &Account, changed: &Device, change: Change) {
     let tag = if change == Change::Add { "add" } else { "remove" };
     let mut device = NodeBuilder::new("device").attr("jid", changed.pn_jid()).attr("lid", changed.lid_jid());
@@ -44,7 +46,10 @@ pub(crate) fn announce(net: &Arc<Network>, account: &Account, changed: &Device, 
     let mut children = vec![device.build()];
     children.extend(key_index_list(net, account));
     let operation = NodeBuilder::new(tag).children(children).build();
-    let peers = account.peers();
+    let mut peers: BTreeSet<Arc<str>> = account.peers().into_iter().collect();
+    for group in net.groups.of(&account.phone) {
+        peers.extend(group.members.into_keys().filter(|phone| **phone != *account.phone).map(Arc::from));
+    }
     let others = peers.iter().filter_map(|phone| net.account(phone));
     let companions = account
         .devices()
@@ -78,7 +83,7 @@ pub(crate) fn unlink(net: &Arc<Network>, account: &Account, id: u16) -> bool {
         let conflict = NodeBuilder::new("conflict").attr("type", "device_removed").build();
         connection.close_with(NodeBuilder::new("stream:error").attr("code", "401").children([conflict]).build());
     }
-    route::presence(net, account, "unavailable");
+    presence::set(net, account, id, false);
     net.touch();
     true
 }

@@ -3,7 +3,7 @@
 //! replaced. Then the session hands every stanza to the room that knows it.
 
 use super::socket::Connection;
-use super::{iq, message, node, pairing, route};
+use super::{calls, group, iq, message, node, pairing, people, presence, route};
 use crate::account::{Account, Device, lock};
 use crate::chance::now;
 use crate::faults::FaultKind;
@@ -125,8 +125,13 @@ impl Session {
                 message::receive(&self.net, account, device, &self.connection, stanza).await;
             }
             "receipt" => {
-                settle(device, &stanza);
-                route::receipt(&self.net, device, &stanza);
+                let of_call = ["offer", "accept", "reject"].iter().any(|tag| stanza.get_optional_child(tag).is_some());
+                if of_call {
+                    device.queue.ack("call", &node::attr(&stanza, "id").unwrap_or_default(), None);
+                } else {
+                    settle(device, &stanza);
+                    route::receipt(&self.net, device, &stanza);
+                }
                 self.connection.send(ack(&stanza, "receipt")).await;
             }
             "ack" => {
@@ -142,12 +147,20 @@ impl Session {
                 }
             }
             "presence" => {
-                let state = match node::attr(&stanza, "type").as_deref() {
-                    None | Some("available") => "available",
-                    Some("unavailable") => "unavailable",
-                    _ => return,
-                };
-                route::presence(&self.net, account, state);
+                if let Some(name) = node::attr(&stanza, "name") {
+                    people::set_name(&self.net, account, &name);
+                }
+                let to = node::jid(&stanza, "to");
+                let whom = to.as_ref().and_then(|to| self.net.account_of(to));
+                match (node::attr(&stanza, "type").as_deref(), whom, to) {
+                    (Some("available"), _, None) => presence::set(&self.net, account, device.id, true),
+                    (Some("unavailable"), _, None) => presence::set(&self.net, account, device.id, false),
+                    (Some("subscribe"), Some(whom), Some(to)) => {
+                        presence::subscribe(&whom, account, &self.connection, to);
+                    }
+                    (Some("unsubscribe"), Some(whom), _) => presence::unsubscribe(&whom, &self.connection),
+                    _ => {}
+                }
             }
             "chatstate" => {
                 let (Some(to), Some(state)) = (node::jid(&stanza, "to"), node::first(&stanza)) else {
@@ -158,11 +171,18 @@ impl Session {
                     _ if state.attrs.get("media").is_some_and(|media| media == "audio") => "recording",
                     _ => "composing",
                 };
-                if let Some(to) = self.net.account_of(&to) {
+                if let Some(group) = group::id_of(&to) {
+                    // Typing where one may not write is shown to nobody.
+                    let _ = group::message::chat_state(&self.net, account, group, state);
+                } else if let Some(to) = self.net.account_of(&to) {
                     route::chat_state(&self.net, account, &to, state);
                 }
             }
-            "call" | "notification" => self.connection.send(ack(&stanza, "call")).await,
+            "call" => {
+                calls::from_companion(&self.net, account, device, &stanza);
+                self.connection.send(ack(&stanza, "call")).await;
+            }
+            "notification" => self.connection.send(ack(&stanza, "call")).await,
             _ => {}
         }
     }
@@ -177,7 +197,7 @@ impl Session {
                 if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, &self.connection)) {
                     *live = None;
                     drop(live);
-                    route::presence(&self.net, account, "unavailable");
+                    presence::set(&self.net, account, device.id, false);
                 }
             }
         }

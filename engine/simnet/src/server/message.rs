@@ -3,15 +3,15 @@
 //! is for the phone to know.
 
 use super::login::ack;
-use super::node;
 use super::route::{self, Parcel};
 use super::socket::Connection;
+use super::{group, newsletter, node};
 use crate::account::{Account, Device};
 use crate::faults::{Direction, FaultKind};
 use crate::network::Network;
 use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeContent};
+use wacore_binary::{Jid, JidExt as _, Node, NodeContent};
 
 /// Children that are for the server, not for the recipient.
 const NOT_FORWARDED: [&str; 4] = ["participants", "enc", "device-identity", "tctoken"];
@@ -56,7 +56,7 @@ pub(crate) async fn receive(
             garble(&mut stanza);
             accept(net, account, device, connection, &stanza).await;
         }
-        FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban => {
+        FaultKind::Nack | FaultKind::Iq | FaultKind::Refuse | FaultKind::Ban => {
             accept(net, account, device, connection, &stanza).await;
         }
     }
@@ -84,6 +84,21 @@ async fn accept(
 ) {
     let (Some(to), Some(id)) = (node::jid(stanza, "to"), node::attr(stanza, "id")) else { return };
     net.stats.count("messages.accepted");
+    if to.is_group() {
+        return accept_in_group(net, account, device, connection, stanza).await;
+    }
+    if to.is_newsletter() {
+        return match newsletter::receive(net, account, device.id, &to.user, stanza) {
+            Ok(server_id) => {
+                let mut answer = ack(stanza, "message");
+                if let Some(server_id) = server_id {
+                    answer.attrs.insert("server_id", server_id.to_string());
+                }
+                connection.send(answer).await;
+            }
+            Err(code) => refuse(net, connection, stanza, code).await,
+        };
+    }
     let Some(recipient) = net.account_of(&to) else {
         return refuse(net, connection, stanza, 404).await;
     };
@@ -105,6 +120,14 @@ async fn accept(
     let shared: Vec<Node> =
         route::children(stanza).iter().filter(|child| !NOT_FORWARDED.contains(&&*child.tag)).cloned().collect();
     for (jid, encs) in copies(stanza, &to) {
+        if recipient.phone != account.phone
+            && recipient.blocks(account)
+            && net.account_of(&jid).is_some_and(|to| to.phone == recipient.phone)
+        {
+            // The sender learns nothing of it.
+            net.stats.count("messages.blocked");
+            continue;
+        }
         let Some(target) = net.device_of(&jid) else {
             net.stats.count("messages.no_such_device");
             continue;
@@ -120,6 +143,27 @@ async fn accept(
     account.met(&recipient.phone);
     recipient.met(&account.phone);
     connection.send(ack(stanza, "message")).await;
+}
+
+async fn accept_in_group(
+    net: &Arc<Network>,
+    account: &Arc<Account>,
+    device: &Arc<Device>,
+    connection: &Arc<Connection>,
+    stanza: &Node,
+) {
+    let shared: Vec<Node> =
+        route::children(stanza).iter().filter(|child| !NOT_FORWARDED.contains(&&*child.tag)).cloned().collect();
+    match group::message::accept(net, account, device, stanza, &shared) {
+        Ok(hash) => {
+            let mut answer = ack(stanza, "message");
+            if let Some(hash) = hash {
+                answer.attrs.insert("phash", hash);
+            }
+            connection.send(answer).await;
+        }
+        Err(refusal) => refuse(net, connection, stanza, refusal.code()).await,
+    }
 }
 
 /// Acknowledges a message with an error.

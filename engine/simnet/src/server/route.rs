@@ -1,10 +1,10 @@
-//! Where stanzas go: messages to one device, receipts to the devices they concern, presence and
-//! chat states to whoever is there. Everything that must not be lost goes through the device's
-//! queue; presence goes to live connections only. Nothing here waits.
+//! Where stanzas go: messages to one device, receipts to the devices they concern, chat
+//! states to whoever is there. Everything that must not be lost goes through the device's
+//! queue; chat states go to live connections only. Nothing here waits.
 //!
 //! Messages are LID-addressed, with the number beside it (`sender_pn`, `peer_recipient_pn`).
 
-use super::node;
+use super::{group, node};
 use crate::account::{Account, Bundle, Device};
 use crate::chance::{now, now_millis};
 use crate::network::Network;
@@ -56,6 +56,9 @@ pub(crate) fn deliver(net: &Network, parcel: &Parcel<'_>, target: &Device, conte
 /// Passes a receipt on to the devices it concerns.
 pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
     let (Some(to), Some(id)) = (node::jid(stanza, "to"), node::attr(stanza, "id")) else { return };
+    if let Some(group) = group::id_of(&to) {
+        return group::message::receipt(net, sender, stanza, group);
+    }
     let Some(account) = net.account_of(&to) else { return };
     let kind = node::attr(stanza, "type");
     net.stats.count("receipts.relayed");
@@ -88,29 +91,23 @@ pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
 
 /// Passes a chat state (`composing`, `recording`, `paused`) on.
 pub(crate) fn chat_state(net: &Network, sender: &Account, to: &Account, state: &'static str) {
-    net.stats.count("chatstates.relayed");
-    let (tag, media) = if state == "recording" { ("composing", true) } else { (state, false) };
-    let mut inner = NodeBuilder::new(tag);
-    if media {
-        inner = inner.attr("media", "audio");
+    if to.blocks(sender) {
+        return;
     }
-    let stanza = NodeBuilder::new("chatstate").attr("from", sender.lid_jid()).children([inner.build()]).build();
+    net.stats.count("chatstates.relayed");
+    let stanza =
+        NodeBuilder::new("chatstate").attr("from", sender.lid_jid()).children([chat_state_node(state)]).build();
     to.primary.inbox.presence(&sender.phone, state, now_millis());
     for connection in to.devices().iter().filter_map(|device| device.connection()) {
         connection.offer(stanza.clone());
     }
 }
 
-/// Tells those who talk with an account that it came or went.
-pub(crate) fn presence(net: &Network, sender: &Account, state: &'static str) {
-    net.stats.count("presences.relayed");
-    let stanza = NodeBuilder::new("presence").attr("from", sender.lid_jid()).attr("type", state).build();
-    for peer in sender.peers().iter().filter_map(|phone| net.account(phone)) {
-        peer.primary.inbox.presence(&sender.phone, state, now_millis());
-        for connection in peer.devices().iter().filter_map(|device| device.connection()) {
-            connection.offer(stanza.clone());
-        }
-    }
+/// What a chat state is inside its stanza.
+pub(crate) fn chat_state_node(state: &'static str) -> Node {
+    let (tag, media) = if state == "recording" { ("composing", true) } else { (state, false) };
+    let node = NodeBuilder::new(tag);
+    if media { node.attr("media", "audio").build() } else { node.build() }
 }
 
 /// Takes a key bundle of a device; tells its owner when few one-time prekeys are left.

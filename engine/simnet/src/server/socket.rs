@@ -341,7 +341,9 @@ impl Writer {
                 let _ = tokio::time::timeout(fault.wait(), arrival(&device, cursor, &mut arrivals)).await;
                 self.next_from_queue_boxed().await
             }
-            FaultKind::Garble | FaultKind::Nack | FaultKind::Refuse | FaultKind::Ban => self.write(&node).await,
+            FaultKind::Garble | FaultKind::Nack | FaultKind::Iq | FaultKind::Refuse | FaultKind::Ban => {
+                self.write(&node).await
+            }
         }
     }
 

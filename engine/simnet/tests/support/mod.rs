@@ -22,6 +22,7 @@ use warest_simnet::{ShownMessage, Simnet, SimnetConfig, SimnetHandle};
 use whatsapp_rust::Client;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
+use whatsapp_rust::types::events::Event;
 
 /// How long a test waits for anything.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -146,6 +147,7 @@ pub struct Companion {
     hook: Hook,
     qr: Arc<Mutex<Option<String>>>,
     logged_out: Arc<Mutex<bool>>,
+    events: Arc<Mutex<Vec<Arc<Event>>>>,
     bot: Option<BotHandle>,
 }
 
@@ -156,6 +158,7 @@ impl Companion {
             hook: Hook::default(),
             qr: Arc::default(),
             logged_out: Arc::default(),
+            events: Arc::default(),
             bot: None,
         }
     }
@@ -164,6 +167,7 @@ impl Companion {
     pub async fn start(&mut self, url: &str) {
         let qr = self.qr.clone();
         let logged_out = self.logged_out.clone();
+        let events = self.events.clone();
         let bot = Bot::builder()
             .with_backend_arc(self.backend.clone())
             .with_transport_factory(WsFactory(url.to_owned()))
@@ -175,6 +179,10 @@ impl Companion {
             .on_qr_code(move |code, _| {
                 let qr = qr.clone();
                 async move { *qr.lock().unwrap() = Some(code) }
+            })
+            .on_event(move |event, _| {
+                events.lock().unwrap().push(event);
+                async {}
             })
             .on_logged_out(move |_| {
                 let logged_out = logged_out.clone();
@@ -222,6 +230,11 @@ impl Companion {
         *self.logged_out.lock().unwrap()
     }
 
+    /// Waits for an event that `pick` takes something from.
+    pub async fn event<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
+        wait_for(what, async || self.events.lock().unwrap().iter().find_map(|event| pick(event))).await
+    }
+
     /// Waits for a message with this text.
     pub async fn receive(&self, text: &str) -> Got {
         wait_for(text, async || self.got().into_iter().find(|got| got.text == text)).await
@@ -230,6 +243,7 @@ impl Companion {
 
 pub const ALICE: &str = "491511111111";
 pub const BOB: &str = "491522222222";
+pub const CAROL: &str = "491533333333";
 
 /// Logs as `RUST_LOG` says.
 pub fn log() {
@@ -246,6 +260,13 @@ pub async fn network() -> SimnetHandle {
     let net = Simnet::start(SimnetConfig { listen, state: None }).await.unwrap();
     net.add_phone(ALICE, "Alice").await.unwrap();
     net.add_phone(BOB, "Bob").await.unwrap();
+    net
+}
+
+/// A network with three phones.
+pub async fn network_of_three() -> SimnetHandle {
+    let net = network().await;
+    net.add_phone(CAROL, "Carol").await.unwrap();
     net
 }
 

@@ -2,7 +2,13 @@
 //! empty `result`, counted in the statistics and logged, so that gaps are seen.
 
 pub(crate) mod app_state;
+mod communities;
 mod encrypt;
+mod groups;
+mod mex;
+mod newsletter;
+pub(crate) mod picture;
+mod profile;
 mod settings;
 mod usync;
 
@@ -12,7 +18,6 @@ use crate::account::{Account, Device};
 use crate::network::Network;
 use std::sync::Arc;
 use wacore_binary::Node;
-use wacore_binary::builder::NodeBuilder;
 
 /// A request and who asks.
 pub(crate) struct Request<'a> {
@@ -32,8 +37,17 @@ pub(crate) async fn answer(request: Request<'_>) -> Option<Node> {
     }
     let xmlns = node::attr(iq, "xmlns").unwrap_or_default();
     let tag = node::first(iq).map(|child| child.tag.to_string()).unwrap_or_default();
+    if let Some(code) = request.net.faults.iq(&request.account.phone, &xmlns) {
+        request.net.stats.count("faults.struck");
+        let text = if code == 429 { "rate-overlimit" } else { "simulated" };
+        return Some(node::error(iq, code, text));
+    }
     Some(match (xmlns.as_str(), tag.as_str()) {
         ("w:p", _) => node::result(iq).attr("t", crate::chance::now()).build(),
+        ("w:g2", _) => groups::answer(&request, &kind, &tag),
+        ("w:mex", _) => mex::answer(&request),
+        ("newsletter", _) => newsletter::answer(&request, &tag),
+        ("w:profile:picture", _) => picture::answer(&request, &kind),
         ("encrypt", _) => encrypt::answer(&request, &kind, &tag),
         ("usync", "usync") => usync::answer(&request),
         ("passive", "active") => {
@@ -51,11 +65,13 @@ pub(crate) async fn answer(request: Request<'_>) -> Option<Node> {
         }
         ("w:sync:app:state", "sync") => app_state::answer(&request),
         ("abt" | "w", "props") => settings::props(iq),
-        ("privacy", "privacy") if kind == "get" => settings::privacy(iq),
-        ("privacy" | "urn:xmpp:whatsapp:dirty" | "tos" | "w:web" | "w:stats" | "w:g2", _) if kind == "set" => {
-            node::result(iq).build()
-        }
-        ("blocklist", _) => node::result(iq).children([NodeBuilder::new("list").build()]).build(),
+        ("status", _) => profile::about(&request, &kind),
+        ("privacy", "privacy") if kind == "get" => profile::privacy(&request),
+        ("privacy", "privacy") => profile::set_privacy(&request),
+        ("disappearing_mode", _) => profile::disappearing(&request),
+        ("w:biz", "business_profile") if kind == "get" => profile::business(&request),
+        ("urn:xmpp:whatsapp:dirty" | "tos" | "w:web" | "w:stats", _) if kind == "set" => node::result(iq).build(),
+        ("blocklist", _) => profile::blocklist(&request, &kind),
         _ => {
             tracing::debug!(%xmlns, %tag, %kind, "unknown request answered with an empty result");
             request.net.stats.unknown_iq(&xmlns, &tag);
