@@ -35,7 +35,6 @@ pub(crate) fn reaction(chat: &Jid, author: Option<Jid>, id: &str, emoji: &str, f
                 participant: author.map(|author| author.to_string()),
                 from_me: Some(from_me),
                 id: Some(id.to_owned()),
-                ..Default::default()
             }),
             text: Some(emoji.to_owned()),
             sender_timestamp_ms: Some(i64::try_from(now_millis()).unwrap_or(i64::MAX)),

@@ -3,7 +3,7 @@
 use super::Request;
 use super::groups::unknown;
 use crate::server::group::community::{deactivate, link, linked, look, unlink};
-use crate::server::group::describe::{self};
+use crate::server::group::describe;
 use crate::server::group::join;
 use crate::server::group::refusal::Refusal;
 use crate::server::group::{id_of, jid};
@@ -24,7 +24,7 @@ pub(super) fn ask(request: &Request<'_>, id: &str, tag: &str, child: &Node) -> A
         "linked_groups_participants" => {
             let members: BTreeMap<String, _> =
                 own_linked(request, id)?.into_iter().flat_map(|group| group.members).collect();
-            let nodes = members.iter().filter_map(|(phone, _)| describe::participant(request.net, phone, None));
+            let nodes = members.keys().filter_map(|phone| describe::participant(request.net, phone, None));
             Ok(vec![NodeBuilder::new("linked_groups_participants").children(nodes).build()])
         }
         "sub_groups" => {
