@@ -153,7 +153,8 @@ pub(crate) struct Account {
     /// What the account says of itself and whom it lets see it.
     pub(crate) person: Mutex<Person>,
     pub(crate) presence: Presence,
-    pub(crate) collections: Mutex<crate::server::iq::app_state::Collections>,
+    /// App state, as the server keeps it.
+    pub(crate) collections: Mutex<crate::app_state::Collections>,
 }
 
 impl Account {

@@ -35,13 +35,8 @@ pub enum SimnetError {
     /// A body past the limit.
     #[error("the body is larger than {0} bytes: send less at once")]
     TooLarge(usize),
-    /// Something asked for that is not built yet.
-    #[error("{0}")]
-    NotBuilt(String),
     /// A path or method that the control API does not have.
-    #[error(
-        "no such endpoint: see GET /phones, POST /phones, …/link, …/messages, …/read, …/typing, …/receipts, …/presence, …/groups, …/profile, …/call, /groups, /newsletters, /faults, /stats, /root"
-    )]
+    #[error("no such endpoint: see docs/simnet.md; there are /phones, /phones/{{phone}}/…, /faults, /stats and /root")]
     UnknownRoute,
     /// What was asked of a group or account is against its rules.
     #[error("the network refuses: {reason}")]
@@ -57,6 +52,20 @@ pub enum SimnetError {
     /// The phone's encryption failed; a defect of simnet or of the peer.
     #[error("the phone could not encrypt: {0}")]
     Signal(String),
+    /// The media host failed, or is not there.
+    #[error("{0}")]
+    Media(String),
+    /// A file that came with a message is not what the message says.
+    #[error("the message's file: {0}")]
+    BadMedia(String),
+    /// A message that a phone does not have.
+    #[error("{phone} shows no message {id}: see GET /phones/{phone}/messages")]
+    UnknownMessage {
+        /// The phone.
+        phone: String,
+        /// The message.
+        id: String,
+    },
     /// Simnet is stopping.
     #[error("simnet is shutting down")]
     Stopping,
@@ -66,13 +75,13 @@ impl SimnetError {
     /// The HTTP status this error has in the control API.
     pub fn status(&self) -> u16 {
         match self {
-            Self::UnknownPhone(_) | Self::UnknownRoute => 404,
+            Self::UnknownPhone(_) | Self::UnknownRoute | Self::UnknownMessage { .. } => 404,
             Self::Invalid(_) | Self::NotLoopback(_) => 400,
             Self::TooLarge(_) => 413,
-            Self::NotBuilt(_) => 501,
             Self::Refused { code, .. } => *code,
             Self::Pairing(_) => 409,
-            Self::Bind { .. } | Self::State { .. } | Self::Signal(_) => 500,
+            Self::BadMedia(_) => 422,
+            Self::Bind { .. } | Self::State { .. } | Self::Signal(_) | Self::Media(_) => 500,
             Self::Stopping => 503,
         }
     }

@@ -1,5 +1,6 @@
-//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, nack, iq, refuse, ban; each
-//! for one account or all, in one direction or both, and always for a bounded number of times.
+//! Faults that tests switch on: drop, delay, duplicate, reorder, disconnect, nack, iq, refuse, ban,
+//! and those of the media host and of app state; each for one account or all, in one direction or
+//! both, and always for a bounded number of times.
 
 use crate::account::lock;
 use crate::error::SimnetError;
@@ -40,6 +41,31 @@ pub enum FaultKind {
     Refuse,
     /// Live connections are cut and a login is answered with `<failure reason="403">`.
     Ban,
+    /// An upload (`out`) or a download (`in`) of a file fails as `how` says.
+    Media,
+    /// An app-state patch of a companion is answered with a conflict.
+    Conflict,
+}
+
+/// How a file's way to or from the media host fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaFault {
+    /// The answer is the status `code`, 500 when absent.
+    Status,
+    /// It is cut off on the way.
+    Truncate,
+    /// It stands still for `ms` before every piece.
+    Stall,
+    /// A download has a wrong byte in it.
+    Corrupt,
+}
+
+impl FaultKind {
+    /// Whether it strikes message stanzas on their way.
+    fn is_of_messages(self) -> bool {
+        !matches!(self, Self::Nack | Self::Refuse | Self::Ban | Self::Media | Self::Conflict)
+    }
 }
 
 /// Which way.
@@ -69,12 +95,16 @@ pub struct Fault {
     /// Which way; both when absent.
     #[serde(default)]
     pub direction: Option<Direction>,
-    /// The error of `nack`, 400 to 599: 463 (a lock on writing to strangers), 429 (too fast), …
+    /// The error of `nack`, 400 to 599: 463 (a lock on writing to strangers), 429 (too fast), …; the
+    /// status of `media`.
     #[serde(default)]
     pub code: Option<u16>,
     /// Only requests of this namespace, for `iq`: `w:g2`, `w:profile:picture`, ….
     #[serde(default)]
     pub namespace: Option<String>,
+    /// How a file fails, for `media`.
+    #[serde(default)]
+    pub how: Option<MediaFault>,
     /// Only messages to this phone, for `nack`.
     #[serde(default)]
     pub to: Option<String>,
@@ -91,6 +121,7 @@ impl Fault {
             direction: None,
             code: None,
             namespace: None,
+            how: None,
             to: None,
         }
     }
@@ -117,9 +148,17 @@ impl Faults {
         if fault.ms.is_some_and(|ms| ms > DELAY_MS) {
             return Err(SimnetError::Invalid(format!("ms must be at most {DELAY_MS}")));
         }
-        let nack = matches!(fault.kind, FaultKind::Nack | FaultKind::Iq);
-        if nack != fault.code.is_some_and(|code| (400..=599).contains(&code)) {
-            return Err(SimnetError::Invalid("nack and iq, and they alone, take a code of 400 to 599".to_owned()));
+        let coded = match fault.kind {
+            FaultKind::Nack | FaultKind::Iq => fault.code.is_some(),
+            FaultKind::Media => fault.code.is_none() || matches!(fault.how, None | Some(MediaFault::Status)),
+            _ => fault.code.is_none(),
+        };
+        if !coded || fault.code.is_some_and(|code| !(400..=599).contains(&code)) {
+            let what = "nack and iq take a code of 400 to 599, media may, nothing else does";
+            return Err(SimnetError::Invalid(what.to_owned()));
+        }
+        if fault.how.is_some() && fault.kind != FaultKind::Media {
+            return Err(SimnetError::Invalid("how is for media only".into()));
         }
         let mut rules = lock(&self.rules);
         if rules.len() >= RULES {
@@ -165,11 +204,26 @@ impl Faults {
     /// The rule that strikes a message stanza now, using up one of its times.
     pub(crate) fn strike(&self, phone: &str, direction: Direction) -> Option<Fault> {
         self.take(|rule| {
-            !matches!(rule.kind, FaultKind::Nack | FaultKind::Iq | FaultKind::Refuse | FaultKind::Ban)
+            rule.kind.is_of_messages()
                 && rule.phone.as_deref().is_none_or(|only| only == phone)
                 && rule.direction.is_none_or(|only| only == direction)
                 && (rule.kind != FaultKind::Garble || direction == Direction::Out)
         })
+    }
+
+    /// The rule that spoils an upload (`Out`) or download (`In`) now. Whose it is may be unknown.
+    pub(crate) fn media(&self, phone: Option<&str>, direction: Direction) -> Option<Fault> {
+        self.take(|rule| {
+            rule.kind == FaultKind::Media
+                && rule.phone.as_deref().is_none_or(|only| phone == Some(only))
+                && rule.direction.is_none_or(|only| only == direction)
+        })
+    }
+
+    /// Whether an app-state patch from a companion of `phone` conflicts now.
+    pub(crate) fn conflict(&self, phone: &str) -> bool {
+        self.take(|rule| rule.kind == FaultKind::Conflict && rule.phone.as_deref().is_none_or(|only| only == phone))
+            .is_some()
     }
 
     /// The rule that refuses a login now.

@@ -2,10 +2,10 @@
 //! are real Signal endpoints, and a control API to use them.
 //!
 //! It implements what WhatsApp's servers do for a companion device: WebSocket with Noise under a
-//! root of its own, binary stanzas, pairing by QR, login, prekeys, device lists, messages under LID
-//! addressing to accounts and groups, receipts, acks, an offline queue, presence and chat states,
-//! groups and communities, newsletters, profiles, privacy, the signalling of calls. What it does
-//! not know it answers emptily, counts and logs.
+//! root of its own, binary stanzas, pairing by QR and by code, login, prekeys, device lists,
+//! messages under LID addressing to accounts and groups, receipts, acks, an offline queue, presence
+//! and chat states, app state, history, a media host, groups and communities, newsletters, profiles,
+//! privacy, the signalling of calls. What it does not know it answers emptily, counts and logs.
 //!
 //! - [`Simnet::start`] listens (loopback only) and returns a [`SimnetHandle`];
 //! - the handle dereferences to [`Control`], whose methods the HTTP routes call too;
@@ -15,10 +15,12 @@
 //! once and counts repeats; every list, queue and body is bounded; no lock is held across I/O.
 
 mod account;
+mod app_state;
 mod chance;
 mod control;
 mod error;
 mod faults;
+mod media;
 mod network;
 mod person;
 mod phone;
@@ -28,16 +30,21 @@ mod stats;
 
 pub use control::{
     Control, GroupAction, GroupChange, GroupInfo, GroupMember, GroupSettings, Linked, NewsletterInfo, NewsletterPost,
-    Participation, PhoneInfo, Profile, RootInfo, Sent, StatsReport, TypingState,
+    Participation, PhoneInfo, Profile, RootInfo, Sent, StatsReport, TypingState, Upload,
 };
 pub use error::SimnetError;
-pub use faults::{Direction, Fault, FaultKind};
+pub use faults::{Direction, Fault, FaultKind, MediaFault};
 pub use person::Business;
+pub use phone::attachment::MediaInfo;
+pub use phone::history::Past;
 pub use phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
+pub use phone::sync::{AppStateEntry, AppStateReport, ChatChange, ChatState, Contact, Label, LabelChange, Starred};
+pub use phone::thread::{MessageState, VotedOption};
 pub use server::calls::{Call, CallState};
 
 use axum::serve::ListenerExt;
 use chance::Chance;
+use media::MediaHost;
 use network::Network;
 use server::noise::Authority;
 use std::net::SocketAddr;
@@ -106,6 +113,9 @@ impl Simnet {
             net.touch();
             tokio::spawn(state::keep(net.clone(), path))
         });
+        // What is uploaded is kept as long as the messages that name it.
+        let files = state.as_ref().map(|path| path.with_extension("media"));
+        let media = MediaHost::start(&net, addr.ip(), files).await?;
         let router = server::listener::router(net.clone());
         let stop = net.stop.clone();
         let listener = listener.tap_io(|stream| {
@@ -122,7 +132,7 @@ impl Simnet {
             }
         });
         tracing::info!(%addr, "simnet is up");
-        Ok(SimnetHandle { control: Control::new(net), addr, state, serving, keeper })
+        Ok(SimnetHandle { control: Control::new(net), addr, state, serving, media, keeper })
     }
 }
 
@@ -132,6 +142,7 @@ pub struct SimnetHandle {
     addr: SocketAddr,
     state: Option<PathBuf>,
     serving: JoinHandle<()>,
+    media: JoinHandle<()>,
     keeper: Option<JoinHandle<()>>,
 }
 
@@ -146,6 +157,16 @@ impl SimnetHandle {
         format!("ws://{}/ws/chat", self.addr)
     }
 
+    /// The certificate of the authority behind the media host, PEM: what an HTTP client must trust.
+    pub fn media_certificate(&self) -> &str {
+        self.control.net.media.get().map_or("", |host| host.certificate.as_str())
+    }
+
+    /// The media host, as `localhost:PORT`.
+    pub fn media_host(&self) -> &str {
+        self.control.net.media.get().map_or("", |host| host.host.as_str())
+    }
+
     /// The control operations, to keep apart from the handle.
     pub fn control(&self) -> Control {
         self.control.clone()
@@ -153,13 +174,16 @@ impl SimnetHandle {
 
     /// Closes all sockets, saves the state and stops.
     pub async fn shutdown(self) -> Result<(), SimnetError> {
-        let Self { control, state, mut serving, keeper, .. } = self;
+        let Self { control, state, mut serving, mut media, keeper, .. } = self;
         control.net.stop.cancel();
         if let Some(keeper) = keeper {
             let _ = keeper.await;
         }
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             serving.abort();
+        }
+        if tokio::time::timeout(GRACE, &mut media).await.is_err() {
+            media.abort();
         }
         let net: Arc<Network> = control.net.clone();
         match state {

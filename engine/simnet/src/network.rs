@@ -6,6 +6,7 @@ use crate::account::{Account, Device, is_phone, lid_for, lock};
 use crate::chance::Chance;
 use crate::error::SimnetError;
 use crate::faults::Faults;
+use crate::media::MediaHost;
 use crate::phone::{self, Phone};
 use crate::server::calls::Calls;
 use crate::server::group::Groups;
@@ -37,6 +38,8 @@ pub(crate) struct Network {
     pub(crate) address: OnceLock<SocketAddr>,
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
+    /// Set once the media host listens.
+    pub(crate) media: OnceLock<MediaHost>,
     /// Cancelled at shutdown.
     pub(crate) stop: CancellationToken,
     /// Rung when something worth saving changed.
@@ -57,9 +60,15 @@ impl Network {
             address: OnceLock::new(),
             faults: Faults::default(),
             stats: Stats::default(),
+            media: OnceLock::new(),
             stop: CancellationToken::new(),
             changed: Notify::new(),
         })
+    }
+
+    /// The media host.
+    pub(crate) fn media(&self) -> Result<&MediaHost, SimnetError> {
+        self.media.get().ok_or_else(|| SimnetError::Media("this network has no media host".into()))
     }
 
     /// Notes that the state file is out of date.

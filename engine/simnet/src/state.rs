@@ -3,15 +3,16 @@
 //! its own and, when the file has grown large, takes at most about a tenth of the time.
 
 use crate::account::{Account, Device, KeyBundle, lock};
+use crate::app_state::Collections;
 use crate::chance::Chance;
 use crate::error::SimnetError;
 use crate::network::Network;
 use crate::person::Person;
+use crate::phone::history::{Pasts, SavedPasts};
 use crate::phone::inbox::{Inbox, SavedInbox};
 use crate::phone::store::{Keys, OwnIdentity, SavedKeys};
 use crate::phone::{self, Phone};
 use crate::server::group::state::Group;
-use crate::server::iq::app_state::Collections;
 use crate::server::newsletter::Newsletter;
 use crate::server::noise::{self, Authority};
 use base64::engine::general_purpose::STANDARD;
@@ -84,6 +85,8 @@ struct SavedAccount {
     devices: Vec<SavedDevice>,
     collections: Collections,
     #[serde(default)]
+    pasts: SavedPasts,
+    #[serde(default)]
     person: Person,
 }
 
@@ -146,7 +149,7 @@ fn restore_account(net: &Arc<Network>, saved: SavedAccount) -> Result<(), String
         registration_id: saved.registration_id,
     };
     let keys = Keys::load(identity.clone(), saved.keys, &net.chance).map_err(|e| e.to_string())?;
-    let (primary, commands) = Phone::from_parts(identity, keys, Inbox::load(saved.inbox));
+    let (primary, commands) = Phone::from_parts(identity, keys, Inbox::load(saved.inbox), Pasts::load(saved.pasts));
     let account = Arc::new(Account::new(
         saved.phone.into(),
         saved.lid.into(),
@@ -204,6 +207,7 @@ async fn save_account(account: &Account) -> Result<SavedAccount, String> {
         devices,
         collections: lock(&account.collections).clone(),
         person: lock(&account.person).clone(),
+        pasts: account.primary.pasts.save(),
     })
 }
 

@@ -1,12 +1,13 @@
-//! What a person does at a phone: `POST`/`GET /phones/{phone}/messages`, `POST …/read`,
+//! What a person does and sees at a phone: `GET /phones/{phone}/messages`, `POST …/read`,
 //! `POST …/typing`, `GET …/receipts`, `GET …/presence`.
 
-use super::{Body, Control, Failure, body};
+use super::{Body, Control, Failure, body, send};
 use crate::account::Account;
 use crate::chance::now;
 use crate::error::SimnetError;
+use crate::phone::Command;
+use crate::phone::content::{Content, Options, React};
 use crate::phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
-use crate::phone::{Command, compose};
 use crate::server::group::{self, id_in};
 use crate::server::route;
 use axum::extract::rejection::QueryRejection;
@@ -21,8 +22,6 @@ use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
 use waproto::whatsapp as wa;
 
-/// The longest text.
-const TEXT: usize = 65_536;
 /// Messages in one answer.
 const PAGE: usize = 1_000;
 /// The longest wait for a new message.
@@ -58,10 +57,7 @@ pub enum TypingState {
 impl Control {
     /// Sends a text from a phone to a number; `id` is made up when absent.
     pub async fn send_text(&self, phone: &str, to: &str, text: &str, id: Option<&str>) -> Result<Sent, SimnetError> {
-        if text.is_empty() || text.len() > TEXT {
-            return Err(SimnetError::Invalid(format!("text must have 1 to {TEXT} bytes")));
-        }
-        self.send(phone, to, compose::text(text), id).await
+        self.send_content(phone, to, Content::Text(text.to_owned()), Options::default(), id).await
     }
 
     /// Reacts from a phone to a message in its chat with a number; an empty emoji takes it back.
@@ -73,22 +69,15 @@ impl Control {
         emoji: &str,
         from_me: bool,
     ) -> Result<Sent, SimnetError> {
-        if emoji.len() > 64 || id.is_empty() || id.len() > 128 {
-            return Err(SimnetError::Invalid("react takes a message id and one emoji".into()));
-        }
-        let (chat, author) = if to.ends_with("@g.us") {
-            (to.parse().map_err(|_| SimnetError::Invalid(format!("{to:?} is no group")))?, self.author(phone, to, id)?)
-        } else {
-            (self.net.require(to)?.lid_jid(), None)
-        };
-        self.send(phone, to, compose::reaction(&chat, author, id, emoji, from_me), None).await
+        let react = React { id: id.to_owned(), emoji: emoji.to_owned(), from_me: Some(from_me) };
+        self.send_content(phone, to, Content::React(react), Options::default(), None).await
     }
 
     /// Who wrote a message that a phone shows in a group.
     fn author(&self, phone: &str, group: &str, id: &str) -> Result<Option<Jid>, SimnetError> {
         let from = self.net.require(phone)?.primary.inbox.author(group, id);
         let Some(from) = from else {
-            return Err(SimnetError::Invalid(format!("{phone} shows no message {id} in {group}: see …/messages")));
+            return Err(SimnetError::UnknownMessage { phone: phone.to_owned(), id: id.to_owned() });
         };
         Ok(self.net.account(&from).map(|account| account.lid_jid()))
     }
@@ -123,6 +112,15 @@ impl Control {
 
     /// Marks messages of the chat with a number as read, with a receipt.
     pub async fn mark_read(&self, phone: &str, chat: &str, ids: &[String]) -> Result<(), SimnetError> {
+        self.mark(phone, chat, ids, "read").await
+    }
+
+    /// Marks voice notes and what may be seen once as played, with a receipt.
+    pub async fn mark_played(&self, phone: &str, chat: &str, ids: &[String]) -> Result<(), SimnetError> {
+        self.mark(phone, chat, ids, "played").await
+    }
+
+    async fn mark(&self, phone: &str, chat: &str, ids: &[String], kind: &'static str) -> Result<(), SimnetError> {
         let account = self.net.require(phone)?;
         let Some((first, others)) = ids.split_first().filter(|_| ids.len() <= IDS) else {
             return Err(SimnetError::Invalid(format!("ids must list 1 to {IDS} message ids")));
@@ -136,7 +134,7 @@ impl Control {
         } else {
             receipt = receipt.attr("to", self.net.require(chat)?.lid_jid());
         }
-        receipt = receipt.attr("type", "read").attr("id", first.as_str()).attr("t", now());
+        receipt = receipt.attr("type", kind).attr("id", first.as_str()).attr("t", now());
         if !others.is_empty() {
             let items = others.iter().map(|id| NodeBuilder::new("item").attr("id", id).build());
             receipt = receipt.children([NodeBuilder::new("list").children(items).build()]);
@@ -201,42 +199,12 @@ impl Control {
 
 pub(super) fn routes() -> Router<Control> {
     Router::new()
-        .route("/phones/{phone}/messages", post(send).get(list))
+        .route("/phones/{phone}/messages", send::sending().get(list))
         .route("/phones/{phone}/read", post(read))
+        .route("/phones/{phone}/played", post(played))
         .route("/phones/{phone}/typing", post(typing))
         .route("/phones/{phone}/receipts", get(receipts))
         .route("/phones/{phone}/presence", get(presence).post(set_presence))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Send {
-    to: String,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    react: Option<React>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct React {
-    id: String,
-    emoji: String,
-    #[serde(default)]
-    from_me: bool,
-}
-
-async fn send(State(control): State<Control>, Path(phone): Path<String>, bytes: Body) -> Result<Json<Sent>, Failure> {
-    let Send { to, text, id, react } = body(bytes)?;
-    let sent = match (text, react) {
-        (Some(text), None) => control.send_text(&phone, &to, &text, id.as_deref()).await?,
-        (None, Some(r)) => control.react(&phone, &to, &r.id, &r.emoji, r.from_me).await?,
-        _ => return Err(Failure(SimnetError::Invalid("give either text or react".into()))),
-    };
-    Ok(Json(sent))
 }
 
 #[derive(Deserialize)]
@@ -271,6 +239,16 @@ async fn read(
 ) -> Result<Json<serde_json::Value>, Failure> {
     let Read { chat, ids } = body(bytes)?;
     control.mark_read(&phone, &chat, &ids).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
+async fn played(
+    State(control): State<Control>,
+    Path(phone): Path<String>,
+    bytes: Body,
+) -> Result<Json<serde_json::Value>, Failure> {
+    let Read { chat, ids } = body(bytes)?;
+    control.mark_played(&phone, &chat, &ids).await?;
     Ok(Json(serde_json::json!({})))
 }
 

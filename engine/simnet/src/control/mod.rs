@@ -2,12 +2,16 @@
 //! as a method; the HTTP routes are thin shells around them. JSON in and out, errors as
 //! `{"error": "what to do"}`, bodies bounded.
 
+mod app_state;
 mod faults;
+mod files;
 mod groups;
+mod history;
 mod messages;
 mod newsletters;
 mod people;
 mod phones;
+mod send;
 mod stats;
 
 pub use groups::{GroupAction, GroupChange, GroupInfo, GroupMember, GroupSettings, Participation};
@@ -15,6 +19,7 @@ pub use messages::{Sent, TypingState};
 pub use newsletters::{NewsletterInfo, NewsletterPost};
 pub use people::Profile;
 pub use phones::{Linked, PhoneInfo};
+pub use send::Upload;
 pub use stats::{RootInfo, StatsReport};
 
 use crate::error::SimnetError;
@@ -51,6 +56,10 @@ pub(crate) fn routes(control: Control) -> Router {
         .merge(groups::routes())
         .merge(people::routes())
         .merge(newsletters::routes())
+        .merge(send::routes())
+        .merge(files::routes())
+        .merge(app_state::routes())
+        .merge(history::routes())
         .merge(faults::routes())
         .merge(stats::routes())
         .fallback(async || Failure(SimnetError::UnknownRoute))
@@ -92,9 +101,14 @@ type Body = Result<Bytes, BytesRejection>;
 
 /// Reads a JSON body, whatever its content type says.
 fn body<T: DeserializeOwned>(bytes: Body) -> Result<T, Failure> {
+    body_of(bytes, BODY)
+}
+
+/// Reads a JSON body where more than the usual `limit` is taken.
+fn body_of<T: DeserializeOwned>(bytes: Body, limit: usize) -> Result<T, Failure> {
     let bytes = bytes.map_err(|rejection| {
         Failure(match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => SimnetError::TooLarge(BODY),
+            StatusCode::PAYLOAD_TOO_LARGE => SimnetError::TooLarge(limit),
             _ => SimnetError::Invalid(rejection.body_text()),
         })
     })?;

@@ -2,7 +2,7 @@
 
 use super::{Body, Control, Failure, body};
 use crate::error::SimnetError;
-use crate::phone::compose;
+use crate::phone::describe;
 use crate::server::newsletter::{self, Newsletter};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use waproto::whatsapp as wa;
 
 /// The longest post, in bytes.
 const TEXT: usize = 65_536;
@@ -67,7 +68,8 @@ impl Control {
         }
         let found = self.newsletter_state(id)?;
         let owner = self.net.require(&found.owner)?;
-        let body = waproto::codec::message_to_vec(&compose::text(text));
+        let body =
+            waproto::codec::message_to_vec(&wa::Message { conversation: Some(text.to_owned()), ..Default::default() });
         let message_id = self.net.chance.message_id();
         newsletter::post(&self.net, &owner, None, &found.id, &message_id, "text", &body).ok_or_else(|| unknown(id))
     }
@@ -77,7 +79,7 @@ impl Control {
         let found = self.newsletter_state(id)?;
         let posts = found.posts.into_iter().map(|post| {
             let text = waproto::codec::message_decode(&post.body.0).ok();
-            let text = text.map(|message| crate::phone::receive::describe(&message).1).unwrap_or_default();
+            let text = text.map(|message| describe::plain(describe::unwrap(&message).message).1).unwrap_or_default();
             NewsletterPost { server_id: post.server_id, id: post.id, text, reactions: post.reactions }
         });
         Ok(NewsletterInfo {

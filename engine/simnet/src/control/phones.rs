@@ -3,7 +3,7 @@
 use super::{Body, Control, Failure, body};
 use crate::account::Account;
 use crate::error::SimnetError;
-use crate::server::{devices, pairing};
+use crate::server::{devices, pair_code, pairing};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -49,6 +49,13 @@ impl Control {
     pub async fn link_qr(&self, phone: &str, qr: &str) -> Result<Linked, SimnetError> {
         let account = self.net.require(phone)?;
         let device = pairing::scan(&self.net, &account, qr).await?;
+        Ok(Linked { device: device.to_string() })
+    }
+
+    /// A companion's code is entered at the phone. Returns once the companion is registered.
+    pub async fn link_code(&self, phone: &str, code: &str) -> Result<Linked, SimnetError> {
+        let account = self.net.require(phone)?;
+        let device = pair_code::enter(&self.net, &account, code).await?;
         Ok(Linked { device: device.to_string() })
     }
 
@@ -115,9 +122,7 @@ struct Link {
 async fn link(State(control): State<Control>, Path(phone): Path<String>, bytes: Body) -> Result<Json<Linked>, Failure> {
     match body(bytes)? {
         Link { qr: Some(qr), code: None } => Ok(Json(control.link_qr(&phone, &qr).await?)),
-        Link { qr: None, code: Some(_) } => {
-            Err(Failure(SimnetError::NotBuilt("linking by code is not built yet: link with {\"qr\": \"…\"}".into())))
-        }
+        Link { qr: None, code: Some(code) } => Ok(Json(control.link_code(&phone, &code).await?)),
         _ => Err(Failure(SimnetError::Invalid("give either qr or code".into()))),
     }
 }

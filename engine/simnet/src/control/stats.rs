@@ -33,7 +33,7 @@ pub struct StatsReport {
     pub unknown_iqs: BTreeMap<String, u64>,
 }
 
-/// The key a client is told to trust.
+/// What a client is told to trust.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RootInfo {
@@ -41,6 +41,10 @@ pub struct RootInfo {
     pub public_key: String,
     /// The serial that the intermediate names as its issuer.
     pub serial: u32,
+    /// The certificate of the authority behind the media host, PEM.
+    pub media_certificate: String,
+    /// The media host, as `localhost:PORT`.
+    pub media_host: String,
 }
 
 impl Control {
@@ -77,9 +81,11 @@ impl Control {
         report
     }
 
-    /// The root certificate's key.
+    /// The root certificate's key, and the authority behind the media host.
     pub async fn root(&self) -> RootInfo {
-        RootInfo { public_key: hex::encode(self.net.authority.root_public()), serial: 0 }
+        let (media_certificate, media_host) =
+            self.net.media.get().map(|host| (host.certificate.clone(), host.host.clone())).unwrap_or_default();
+        RootInfo { public_key: hex::encode(self.net.authority.root_public()), serial: 0, media_certificate, media_host }
     }
 }
 

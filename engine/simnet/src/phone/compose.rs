@@ -2,7 +2,8 @@
 //! account, opening sessions from key bundles where it has none, and hands the stanzas to the
 //! server. It keeps what it sent, so that it can answer a retry.
 
-use super::{inbox::ShownMessage, receive, store::Sealed};
+use super::envelope::Envelope;
+use super::{describe, inbox::ShownMessage, store::Sealed};
 use crate::account::{Account, Device};
 use crate::chance::{now, now_millis};
 use crate::error::SimnetError;
@@ -10,8 +11,6 @@ use crate::network::Network;
 use crate::server::route::{self, Parcel};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
 use wacore_libsignal::protocol::ProtocolAddress;
 use waproto::buffa::MessageField;
 use waproto::whatsapp::{self as wa, message};
@@ -19,29 +18,6 @@ use waproto::whatsapp::{self as wa, message};
 /// The Signal address of a device, the same for both of its JIDs.
 pub(crate) fn address(device: &Device) -> ProtocolAddress {
     ProtocolAddress::new(&device.phone, u32::from(device.id).into())
-}
-
-/// A plain text.
-pub(crate) fn text(text: &str) -> wa::Message {
-    wa::Message { conversation: Some(text.to_owned()), ..Default::default() }
-}
-
-/// A reaction to the message `id` of a chat, in a group with its author; an empty emoji takes it back.
-pub(crate) fn reaction(chat: &Jid, author: Option<Jid>, id: &str, emoji: &str, from_me: bool) -> wa::Message {
-    wa::Message {
-        reaction_message: MessageField::some(message::ReactionMessage {
-            key: MessageField::some(wa::MessageKey {
-                remote_jid: Some(chat.to_string()),
-                participant: author.map(|author| author.to_string()),
-                from_me: Some(from_me),
-                id: Some(id.to_owned()),
-            }),
-            text: Some(emoji.to_owned()),
-            sender_timestamp_ms: Some(i64::try_from(now_millis()).unwrap_or(i64::MAX)),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
 }
 
 /// Sends a message to every device of `to` and to the own companions; returns its id.
@@ -74,25 +50,35 @@ pub(crate) async fn send(
     }
     account.met(&to.phone);
     to.met(&account.phone);
-    let kind = stanza_kind(&message);
+    let envelope = Envelope::of(&message);
     let name = account.name();
-    let parcel = Parcel { sender: &own, name: &name, recipient: to, id: &id, kind, category: None, edit: None };
-    for (device, enc) in sealed {
-        route::deliver(net, &parcel, &device, vec![enc_node(enc, 0)]);
+    let parcel = Parcel {
+        sender: &own,
+        name: &name,
+        recipient: to,
+        id: &id,
+        kind: envelope.kind,
+        category: None,
+        edit: envelope.edit.as_deref(),
+    };
+    for (device, sealed) in sealed {
+        route::deliver(net, &parcel, &device, envelope.copy(sealed, 0));
     }
-    let shown = receive::describe(&message);
+    let shown = describe::describe(&account.primary.inbox, Some(account), &message, &|phone| net.account(phone));
     account.primary.inbox.show(ShownMessage {
         seq: 0,
         id: id.clone(),
         from: account.phone.to_string(),
         chat: to.phone.to_string(),
         from_me: true,
-        kind: shown.0,
-        text: shown.1,
-        message: receive::as_json(&message),
+        kind: shown.kind.to_owned(),
+        text: shown.text,
+        message: describe::as_json(&message),
         ts: now_millis(),
         repeats: 0,
         device: 0,
+        about: shown.about,
+        options: shown.options,
     });
     account.primary.inbox.sent(&id, &to.phone, message);
     Ok(id)
@@ -122,9 +108,17 @@ pub(crate) async fn resend(
     let enc = seal(net, &mut *account.primary.keys.lock().await, device, &content).await?;
     if let Some(enc) = enc {
         let name = account.name();
-        let kind = stanza_kind(&message);
-        let parcel = Parcel { sender: &own, name: &name, recipient: &to, id, kind, category: None, edit: None };
-        route::deliver(net, &parcel, device, vec![enc_node(enc, count)]);
+        let envelope = Envelope::of(&message);
+        let parcel = Parcel {
+            sender: &own,
+            name: &name,
+            recipient: &to,
+            id,
+            kind: envelope.kind,
+            category: None,
+            edit: envelope.edit.as_deref(),
+        };
+        route::deliver(net, &parcel, device, envelope.copy(enc, count));
     }
     Ok(())
 }
@@ -135,9 +129,6 @@ pub(crate) async fn share_app_state(
     account: &Arc<Account>,
     companion: u16,
 ) -> Result<(), SimnetError> {
-    let (Some(own), Some(device)) = (account.device(0), account.device(companion)) else {
-        return Ok(());
-    };
     let message = wa::Message {
         protocol_message: MessageField::some(message::ProtocolMessage {
             r#type: Some(message::protocol_message::Type::APP_STATE_SYNC_KEY_SHARE),
@@ -159,9 +150,22 @@ pub(crate) async fn share_app_state(
         }),
         ..Default::default()
     };
-    let content = waproto::codec::message_to_vec(&message);
-    let enc = seal(net, &mut *account.primary.keys.lock().await, &device, &content).await?;
-    if let Some(enc) = enc {
+    peer(net, account, companion, &message).await
+}
+
+/// Sends a companion what is between it and its phone only.
+pub(crate) async fn peer(
+    net: &Arc<Network>,
+    account: &Arc<Account>,
+    companion: u16,
+    message: &wa::Message,
+) -> Result<(), SimnetError> {
+    let (Some(own), Some(device)) = (account.device(0), account.device(companion)) else {
+        return Ok(());
+    };
+    let content = waproto::codec::message_to_vec(message);
+    let sealed = seal(net, &mut *account.primary.keys.lock().await, &device, &content).await?;
+    if let Some(sealed) = sealed {
         let id = net.chance.message_id();
         let name = account.name();
         let parcel = Parcel {
@@ -173,7 +177,7 @@ pub(crate) async fn share_app_state(
             category: Some("peer"),
             edit: None,
         };
-        route::deliver(net, &parcel, &device, vec![enc_node(enc, 0)]);
+        route::deliver(net, &parcel, &device, Envelope::of(message).copy(sealed, 0));
     }
     Ok(())
 }
@@ -224,15 +228,4 @@ fn device_sent(to: &Account, message: &wa::Message) -> Vec<u8> {
         }),
         ..Default::default()
     })
-}
-
-pub(super) fn enc_node(sealed: Sealed, count: u64) -> Node {
-    let node = NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind);
-    let node = if count > 0 { node.attr("count", count) } else { node };
-    node.bytes(sealed.bytes).build()
-}
-
-/// The `type` attribute of a message's stanza.
-pub(super) fn stanza_kind(message: &wa::Message) -> &'static str {
-    if message.reaction_message.is_set() { "reaction" } else { "text" }
 }

@@ -2,9 +2,10 @@
 //! encrypts the message once for all, and answers a device that could not read it with a copy for
 //! that device alone.
 
-use super::compose::{enc_node, seal, stanza_kind};
+use super::compose::seal;
+use super::describe;
+use super::envelope::Envelope;
 use super::inbox::ShownMessage;
-use super::receive;
 use crate::account::{Account, Device};
 use crate::chance::now_millis;
 use crate::error::SimnetError;
@@ -32,25 +33,28 @@ pub(crate) async fn send(
     let own = account.device(0).ok_or(SimnetError::Stopping)?;
     let devices = message::roster(net, &own, group)?;
     let chat = jid(group).to_string();
+    let envelope = Envelope::of(&message);
     let mut copies: Vec<(Arc<Device>, Vec<Node>)> = Vec::with_capacity(devices.len());
     {
         let mut rng = net.chance.fork();
         let mut keys = account.primary.keys.lock().await;
         let due = keys.groups.due(&own, group, &devices);
         let distribution = keys.groups.own(&own, group, &mut rng).await.map_err(signal)?;
-        let distribution = waproto::codec::message_to_vec(&wa::Message {
+        let distribution = wa::Message {
             sender_key_distribution_message: MessageField::some(content::SenderKeyDistributionMessage {
                 group_id: Some(chat.clone()),
                 axolotl_sender_key_distribution_message: Some(distribution),
             }),
             ..Default::default()
-        });
+        };
+        let wrapping = Envelope::of(&distribution);
+        let distribution = waproto::codec::message_to_vec(&distribution);
         let mut given = std::collections::HashMap::new();
         for device in due {
             match seal(net, &mut keys, &device, &distribution).await {
                 Ok(Some(enc)) => {
                     keys.groups.gave(group, &device);
-                    given.insert((device.phone.clone(), device.id), enc_node(enc, 0));
+                    given.insert((device.phone.clone(), device.id), wrapping.enc(enc, 0));
                 }
                 Ok(None) => tracing::debug!(jid = %device.pn_jid(), "device has no keys yet"),
                 Err(error) => tracing::warn!(jid = %device.pn_jid(), %error, "cannot give the sender key"),
@@ -58,31 +62,34 @@ pub(crate) async fn send(
         }
         let padded = super::compose::pad(net, &waproto::codec::message_to_vec(&message));
         let sealed = keys.groups.seal(&own, group, &padded, &mut rng).await.map_err(signal)?;
-        let common = enc_node(sealed, 0);
+        let common = envelope.enc(sealed, 0);
         for device in devices {
             let key = given.remove(&(device.phone.clone(), device.id));
-            copies.push((device, key.into_iter().chain([common.clone()]).collect()));
+            let meta = envelope.meta().cloned();
+            copies.push((device, key.into_iter().chain([common.clone()]).chain(meta).collect()));
         }
     }
     let name = account.name();
-    let kind = stanza_kind(&message);
-    let parcel = Parcel { sender: &own, name: &name, group, id: &id, kind, edit: None };
+    let (kind, edit) = (envelope.kind, envelope.edit.as_deref());
+    let parcel = Parcel { sender: &own, name: &name, group, id: &id, kind, edit };
     for (device, encs) in copies {
         deliver(net, &parcel, &device, encs);
     }
-    let shown = receive::describe(&message);
+    let shown = describe::describe(&account.primary.inbox, Some(account), &message, &|phone| net.account(phone));
     account.primary.inbox.show(ShownMessage {
         seq: 0,
         id: id.clone(),
         from: account.phone.to_string(),
         chat: chat.clone(),
         from_me: true,
-        kind: shown.0,
-        text: shown.1,
-        message: receive::as_json(&message),
+        kind: shown.kind.to_owned(),
+        text: shown.text,
+        message: describe::as_json(&message),
         ts: now_millis(),
         repeats: 0,
         device: 0,
+        about: shown.about,
+        options: shown.options,
     });
     account.primary.inbox.sent(&id, &chat, message);
     Ok(id)
@@ -110,9 +117,10 @@ pub(crate) async fn resend(
     };
     if let Some(enc) = enc {
         let name = account.name();
-        let kind = stanza_kind(message);
-        let parcel = Parcel { sender: &own, name: &name, group, id, kind, edit: None };
-        deliver(net, &parcel, device, vec![enc_node(enc, count)]);
+        let envelope = Envelope::of(message);
+        let (kind, edit) = (envelope.kind, envelope.edit.as_deref());
+        let parcel = Parcel { sender: &own, name: &name, group, id, kind, edit };
+        deliver(net, &parcel, device, envelope.copy(enc, count));
     }
     Ok(())
 }

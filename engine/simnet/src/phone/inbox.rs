@@ -4,7 +4,7 @@
 
 use crate::account::lock;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Mutex;
 use tokio::sync::watch;
 use waproto::whatsapp as wa;
@@ -15,6 +15,8 @@ const MESSAGES: usize = 100_000;
 const RECEIPTS: usize = 20_000;
 /// Presences and chat states kept per phone.
 const PRESENCES: usize = 1_000;
+/// Unread messages counted per chat.
+const UNREAD: usize = 10_000;
 /// Sent messages kept for retries.
 const SENT: usize = 1_000;
 /// Failed messages whose retries are counted.
@@ -46,6 +48,12 @@ pub struct ShownMessage {
     pub repeats: u32,
     /// The device that sent it; 0 is the sender's phone.
     pub device: u16,
+    /// The message that it is about: what it edits, revokes, reacts to, votes on or pins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// A poll's options, or those that a vote chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 }
 
 /// A receipt that a phone got.
@@ -108,6 +116,8 @@ struct Inner {
     index: HashMap<(String, String), u64>,
     receipts: Log<SeenReceipt>,
     presences: Log<SeenPresence>,
+    /// Messages not read, by chat.
+    unread: BTreeMap<String, BTreeSet<String>>,
     sent: VecDeque<(String, String, wa::Message)>,
     retries: VecDeque<(String, u32)>,
 }
@@ -138,6 +148,10 @@ impl Inbox {
                 }
                 return false;
             }
+            let unread = inner.unread.entry(message.chat.clone()).or_default();
+            if !message.from_me && message.about.is_none() && unread.len() < UNREAD {
+                unread.insert(message.id.clone());
+            }
             let gone = inner.messages.push(MESSAGES, |seq| ShownMessage { seq, ..message });
             let last = inner.messages.last;
             inner.index.insert(key, last);
@@ -162,6 +176,43 @@ impl Inbox {
         let inner = lock(&self.inner);
         let at = inner.messages.items.partition_point(|shown| shown.seq <= after);
         inner.messages.items.iter().skip(at).take(limit).cloned().collect()
+    }
+
+    /// The newest message with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<ShownMessage> {
+        lock(&self.inner).messages.items.iter().rev().find(|shown| shown.id == id).cloned()
+    }
+
+    /// Messages about the one with this id, oldest first.
+    pub(crate) fn about(&self, id: &str) -> Vec<ShownMessage> {
+        let inner = lock(&self.inner);
+        inner.messages.items.iter().filter(|shown| shown.about.as_deref() == Some(id)).cloned().collect()
+    }
+
+    /// Chats with their numbers of unread messages.
+    pub(crate) fn chats(&self) -> Vec<(String, usize)> {
+        lock(&self.inner).unread.iter().map(|(chat, ids)| (chat.clone(), ids.len())).collect()
+    }
+
+    /// Messages were read, on this phone or a companion.
+    pub(crate) fn read(&self, chat: &str, ids: &[String]) {
+        if let Some(unread) = lock(&self.inner).unread.get_mut(chat) {
+            unread.retain(|id| !ids.contains(id));
+        }
+    }
+
+    /// All messages of a chat were read.
+    pub(crate) fn read_all(&self, chat: &str) {
+        if let Some(unread) = lock(&self.inner).unread.get_mut(chat) {
+            unread.clear();
+        }
+    }
+
+    /// The last messages, oldest first, at most `limit`.
+    pub(crate) fn latest(&self, limit: usize) -> Vec<ShownMessage> {
+        let inner = lock(&self.inner);
+        let skip = inner.messages.items.len().saturating_sub(limit);
+        inner.messages.items.iter().skip(skip).cloned().collect()
     }
 
     /// Whether there is a message after `seq`.
@@ -254,6 +305,7 @@ impl Inbox {
             last_message: inner.messages.last,
             receipts: inner.receipts.items.iter().cloned().collect(),
             last_receipt: inner.receipts.last,
+            unread: inner.unread.clone(),
         }
     }
 
@@ -263,6 +315,7 @@ impl Inbox {
         let inner = Inner {
             messages: Log { items: saved.messages.into(), last: saved.last_message, dropped: 0 },
             index,
+            unread: saved.unread,
             receipts: Log { items: saved.receipts.into(), last: saved.last_receipt, dropped: 0 },
             ..Inner::default()
         };
@@ -278,4 +331,6 @@ pub(crate) struct SavedInbox {
     last_message: u64,
     receipts: Vec<SeenReceipt>,
     last_receipt: u64,
+    #[serde(default)]
+    unread: BTreeMap<String, BTreeSet<String>>,
 }

@@ -5,15 +5,25 @@
 //! order; it writes stanzas through [`crate::server::route`]. Like the official apps it shows a
 //! message id once and counts repeats.
 
+pub(crate) mod attachment;
 pub(crate) mod compose;
+pub(crate) mod content;
+pub(crate) mod describe;
+pub(crate) mod envelope;
 pub(crate) mod group;
+pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod pair;
+pub(crate) mod pair_code;
+mod peer;
 pub(crate) mod receive;
+mod reupload;
 pub(crate) mod sender_keys;
 pub(crate) mod store;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
+pub(crate) mod thread;
 
 use crate::account::{Account, Device, KeyBundle, lock};
 use crate::chance::Chance;
@@ -40,7 +50,7 @@ pub(crate) enum Command {
         id: String,
         done: oneshot::Sender<Result<String, SimnetError>>,
     },
-    /// Share the app-state keys with a companion that has just come up.
+    /// Share the app-state keys and the past with a companion that has just come up.
     Welcome(u16),
     /// Make more one-time prekeys.
     Replenish,
@@ -55,6 +65,8 @@ pub(crate) struct Phone {
     pub(crate) keys: tokio::sync::Mutex<Keys>,
     pub(crate) identity: store::OwnIdentity,
     pub(crate) inbox: Inbox,
+    pub(crate) sync: sync::Sync,
+    pub(crate) pasts: history::Pasts,
     pub(crate) commands: mpsc::Sender<Command>,
 }
 
@@ -62,14 +74,20 @@ impl Phone {
     /// A new phone, the public keys the server hands out for it and its command queue.
     pub(crate) fn generate(chance: &Chance) -> Result<(Self, KeyBundle, Commands), SimnetError> {
         let (identity, keys, bundle) = Keys::generate(chance).map_err(|e| SimnetError::Signal(e.to_string()))?;
-        let (phone, commands) = Self::from_parts(identity, keys, Inbox::default());
+        let (phone, commands) = Self::from_parts(identity, keys, Inbox::default(), history::Pasts::default());
         Ok((phone, bundle, commands))
     }
 
     /// A phone of an earlier run.
-    pub(crate) fn from_parts(identity: store::OwnIdentity, keys: Keys, inbox: Inbox) -> (Self, Commands) {
+    pub(crate) fn from_parts(
+        identity: store::OwnIdentity,
+        keys: Keys,
+        inbox: Inbox,
+        pasts: history::Pasts,
+    ) -> (Self, Commands) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        (Self { keys: tokio::sync::Mutex::new(keys), identity, inbox, commands }, receiver)
+        let keys = tokio::sync::Mutex::new(keys);
+        (Self { keys, identity, inbox, sync: sync::Sync::default(), pasts, commands }, receiver)
     }
 }
 
@@ -140,7 +158,12 @@ async fn perform(net: &Arc<Network>, account: &Arc<Account>, command: Command) {
             let _ = done.send(group::send(net, account, &group, *message, id).await);
         }
         Command::Welcome(device) => {
-            if let Err(error) = compose::share_app_state(net, account, device).await {
+            let shared = compose::share_app_state(net, account, device).await;
+            let told = match shared {
+                Ok(()) => history::send(net, account, device).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = told {
                 tracing::warn!(phone = %account.phone, device, %error, "could not welcome companion");
             }
         }

@@ -1,4 +1,4 @@
-//! What a phone does when it scans a companion's code: it signs the companion's identity key
+//! What a phone does when it admits a companion, having scanned its QR code or been given its code: it signs the companion's identity key
 //! (ADV), and keeps the signed list of which companions are valid.
 
 use crate::account::Account;
@@ -24,6 +24,13 @@ pub(crate) struct Scanned {
     pub(crate) noise: [u8; 32],
     pub(crate) identity: [u8; 32],
     secret: Vec<u8>,
+}
+
+impl Scanned {
+    /// What a pairing code ends in is what a QR code begins with.
+    pub(crate) fn of_code(noise: [u8; 32], identity: [u8; 32], secret: Vec<u8>) -> Self {
+        Self { reference: String::new(), noise, identity, secret }
+    }
 }
 
 /// Reads a QR code: `ref,noise,identity,adv` and optionally more fields, each key in base64.

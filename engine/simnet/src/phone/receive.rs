@@ -3,6 +3,7 @@
 //! messages with a new session.
 
 use super::compose;
+use super::describe;
 use super::inbox::ShownMessage;
 use crate::account::{Account, Bundle, Device};
 use crate::chance::{now, now_millis};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
-use waproto::whatsapp as wa;
+use waproto::whatsapp::{self as wa};
 
 /// How often a phone asks for the same message again.
 const RETRIES: u32 = 4;
@@ -23,6 +24,9 @@ pub(crate) async fn stanza(net: &Arc<Network>, account: &Arc<Account>, stanza: &
     match &*stanza.tag {
         "message" => message(net, account, stanza).await,
         "receipt" => receipt(net, account, stanza).await,
+        "notification" if node::attr(stanza, "type").is_some_and(|kind| kind == "server_sync") => {
+            super::sync::absorb(net, account);
+        }
         _ => {}
     }
 }
@@ -34,6 +38,7 @@ async fn message(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
     let group = id_of(&from).map(str::to_owned);
     let Some(author) = author(stanza) else { return };
     let (Some(sender), Some(own)) = (net.device_of(&author), account.device(0)) else { return };
+    let peer = node::attr(stanza, "category").is_some_and(|value| value == "peer");
     let mut read = false;
     for enc in stanza.get_children_by_tag("enc") {
         let kind = node::attr(enc, "type").unwrap_or_default();
@@ -48,8 +53,12 @@ async fn message(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
         match opened {
             Ok(padded) => {
                 read = true;
-                take_sender_key(account, &sender, &padded).await;
-                show(net, account, &sender, group.as_deref(), &id, &padded);
+                if peer && sender.phone == account.phone {
+                    super::peer::message(net, account, &sender, &id, &padded).await;
+                } else {
+                    take_sender_key(account, &sender, &padded).await;
+                    show(net, account, &sender, group.as_deref(), &id, &padded);
+                }
             }
             Err(SignalProtocolError::DuplicatedMessage(..)) => net.stats.count("phone.duplicates"),
             Err(error) => {
@@ -60,7 +69,6 @@ async fn message(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
             }
         }
     }
-    let peer = node::attr(stanza, "category").is_some_and(|value| value == "peer");
     if read && !peer && sender.phone != account.phone {
         deliver_receipt(net, &own, &from, &author, &id);
     }
@@ -72,15 +80,9 @@ fn author(stanza: &Node) -> Option<Jid> {
     if from.is_group() { node::jid(stanza, "participant") } else { Some(from) }
 }
 
-/// The message in a padded plaintext.
-fn decode(padded: &[u8]) -> Option<wa::Message> {
-    let pad = padded.last().map_or(0, |byte| usize::from(*byte));
-    waproto::codec::message_decode(&padded[..padded.len().saturating_sub(pad)]).ok()
-}
-
 /// Keeps the sender key that a message brings.
 async fn take_sender_key(account: &Account, sender: &Device, padded: &[u8]) {
-    let Some(brought) = decode(padded).and_then(|mut message| message.sender_key_distribution_message.take()) else {
+    let Some(brought) = unpad(padded).and_then(|mut message| message.sender_key_distribution_message.take()) else {
         return;
     };
     let (Some(chat), Some(key)) = (brought.group_id, brought.axolotl_sender_key_distribution_message) else { return };
@@ -90,8 +92,8 @@ async fn take_sender_key(account: &Account, sender: &Device, padded: &[u8]) {
     }
 }
 
-fn show(net: &Network, account: &Account, sender: &Device, group: Option<&str>, id: &str, padded: &[u8]) {
-    let Some(mut message) = decode(padded) else {
+fn show(net: &Arc<Network>, account: &Arc<Account>, sender: &Device, group: Option<&str>, id: &str, padded: &[u8]) {
+    let Some(mut message) = unpad(padded) else {
         tracing::warn!(phone = %account.phone, %id, "decrypted bytes are no message");
         return;
     };
@@ -106,36 +108,44 @@ fn show(net: &Network, account: &Account, sender: &Device, group: Option<&str>, 
                 None => jid.user.to_string(),
             };
         }
-        let context = message.message_context_info.take();
+        let context = std::mem::take(&mut message.message_context_info);
         if let Some(inner) = sent.message.into_option() {
             message = inner;
         }
-        if let Some(context) = context {
-            message.message_context_info = waproto::buffa::MessageField::some(context);
+        // The secret of a poll stands inside or outside.
+        let inside = message.message_context_info.as_option().is_some_and(|info| info.message_secret.is_some());
+        if !inside && context.is_set() {
+            message.message_context_info = context;
         }
-    }
-    if message.protocol_message.is_set() && from_me {
-        // Companions talk to their own phone in protocol messages; these are not shown.
-        return;
     }
     if message == wa::Message::default() {
         // It only brought a sender key.
         return;
     }
-    let (kind, text) = describe(&message);
-    account.primary.inbox.show(ShownMessage {
+    let author = net.account(&sender.phone);
+    let inbox = &account.primary.inbox;
+    let shown = describe::describe(inbox, author.as_deref(), &message, &|phone| net.account(phone));
+    inbox.show(ShownMessage {
         seq: 0,
         id: id.to_owned(),
         from: sender.phone.to_string(),
         chat,
         from_me,
-        kind,
-        text,
-        message: as_json(&message),
+        kind: shown.kind.to_owned(),
+        text: shown.text,
+        message: describe::as_json(&message),
         ts: now_millis(),
         repeats: 0,
         device: sender.id,
+        about: shown.about,
+        options: shown.options,
     });
+}
+
+/// The message in a padded plaintext.
+pub(super) fn unpad(padded: &[u8]) -> Option<wa::Message> {
+    let pad = padded.last().map_or(0, |byte| usize::from(*byte));
+    waproto::codec::message_decode(padded.get(..padded.len().checked_sub(pad)?)?).ok()
 }
 
 fn deliver_receipt(net: &Arc<Network>, own: &Device, to: &Jid, author: &Jid, id: &str) {
@@ -187,6 +197,9 @@ async fn receipt(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
         None | Some("" | "inactive") => "delivery".to_owned(),
         Some(other) => other.to_owned(),
     };
+    if kind == "server-error" && sender.phone == account.phone {
+        super::reupload::answer(net, account, &sender, &id, stanza);
+    }
     if kind == "retry" {
         let count = stanza
             .get_optional_child("retry")
@@ -238,61 +251,4 @@ fn bundle_in(stanza: &Node) -> Option<Bundle> {
         prekey: prekey.map(|(id, key, _)| (id, key)),
         left: 0,
     })
-}
-
-/// The decrypted protobuf as JSON.
-pub(crate) fn as_json(message: &wa::Message) -> serde_json::Value {
-    let mut json = serde_json::to_value(message).unwrap_or_default();
-    drop_unset(&mut json);
-    json
-}
-
-/// Takes out the fields that are not set: a message type has a hundred of them.
-fn drop_unset(json: &mut serde_json::Value) {
-    match json {
-        serde_json::Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null() && field.as_array().is_none_or(|list| !list.is_empty()));
-            fields.values_mut().for_each(drop_unset);
-        }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_unset),
-        _ => {}
-    }
-}
-
-/// What a message is, and its text.
-pub(crate) fn describe(message: &wa::Message) -> (String, String) {
-    if let Some(text) = &message.conversation {
-        return ("text".into(), text.clone());
-    }
-    if let Some(text) = message.extended_text_message.as_option() {
-        return ("text".into(), text.text.clone().unwrap_or_default());
-    }
-    if let Some(reaction) = message.reaction_message.as_option() {
-        return ("reaction".into(), reaction.text.clone().unwrap_or_default());
-    }
-    if let Some(image) = message.image_message.as_option() {
-        return ("image".into(), image.caption.clone().unwrap_or_default());
-    }
-    if let Some(video) = message.video_message.as_option() {
-        return ("video".into(), video.caption.clone().unwrap_or_default());
-    }
-    if let Some(document) = message.document_message.as_option() {
-        return ("document".into(), document.caption.clone().unwrap_or_default());
-    }
-    if message.audio_message.is_set() {
-        return ("audio".into(), String::new());
-    }
-    if message.sticker_message.is_set() {
-        return ("sticker".into(), String::new());
-    }
-    if message.location_message.is_set() {
-        return ("location".into(), String::new());
-    }
-    if message.contact_message.is_set() || message.contacts_array_message.is_set() {
-        return ("contact".into(), String::new());
-    }
-    if message.protocol_message.is_set() {
-        return ("protocol".into(), String::new());
-    }
-    ("other".into(), String::new())
 }

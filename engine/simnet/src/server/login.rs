@@ -3,7 +3,7 @@
 //! replaced. Then the session hands every stanza to the room that knows it.
 
 use super::socket::Connection;
-use super::{calls, group, iq, message, node, pairing, people, presence, route};
+use super::{calls, group, iq, message, node, pair_code, pairing, people, presence, route};
 use crate::account::{Account, Device, lock};
 use crate::chance::now;
 use crate::faults::FaultKind;
@@ -105,7 +105,8 @@ impl Session {
             Who::Pairing(pending) => {
                 pairing::stanza(&self.net, pending, &stanza).await;
                 if &*stanza.tag == "iq" && node::attr(&stanza, "type").is_some_and(|t| t == "get" || t == "set") {
-                    self.connection.send(node::result(&stanza).build()).await;
+                    let answer = pair_code::request(&self.net, pending, &stanza);
+                    self.connection.send(answer.unwrap_or_else(|| node::result(&stanza).build())).await;
                 }
             }
             Who::Companion(account, device) => self.companion(account, device, stanza).await,

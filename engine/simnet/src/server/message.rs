@@ -56,7 +56,12 @@ pub(crate) async fn receive(
             garble(&mut stanza);
             accept(net, account, device, connection, &stanza).await;
         }
-        FaultKind::Nack | FaultKind::Iq | FaultKind::Refuse | FaultKind::Ban => {
+        FaultKind::Nack
+        | FaultKind::Iq
+        | FaultKind::Refuse
+        | FaultKind::Ban
+        | FaultKind::Media
+        | FaultKind::Conflict => {
             accept(net, account, device, connection, &stanza).await;
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod message;
 pub(crate) mod newsletter;
 pub(crate) mod node;
 pub(crate) mod noise;
+pub(crate) mod pair_code;
 pub(crate) mod pairing;
 pub(crate) mod people;
 pub(crate) mod presence;

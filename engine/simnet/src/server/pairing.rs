@@ -4,6 +4,7 @@
 
 use super::devices::{self, Change};
 use super::node;
+use super::pair_code::CodeFlow;
 use super::socket::Connection;
 use crate::account::{Account, Device, KeyBundle, lock};
 use crate::chance::now;
@@ -38,6 +39,19 @@ pub(crate) struct Pending {
     identity: [u8; 32],
     keys: KeyBundle,
     link: Mutex<Option<Link>>,
+    /// Set while it asks to be linked by code.
+    pub(crate) code: CodeFlow,
+}
+
+impl Pending {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Its Noise key.
+    pub(crate) fn noise(&self) -> &[u8; 32] {
+        &self.noise
+    }
 }
 
 struct Link {
@@ -74,6 +88,7 @@ pub(crate) async fn begin(
         identity,
         keys,
         link: Mutex::default(),
+        code: CodeFlow::default(),
     });
     {
         let mut pairings = lock(&net.pairings);
@@ -121,6 +136,20 @@ pub(crate) async fn scan(net: &Arc<Network>, account: &Arc<Account>, qr: &str) -
     if pending.noise != scanned.noise || pending.identity != scanned.identity {
         return Err(SimnetError::Pairing("the code's keys are not those of the companion".into()));
     }
+    admit(net, account, &pending, &scanned).await
+}
+
+/// A phone admits a companion whose secret it knows. Waits until the companion has countersigned;
+/// returns the device.
+pub(crate) async fn admit(
+    net: &Arc<Network>,
+    account: &Arc<Account>,
+    pending: &Arc<Pending>,
+    scanned: &pair::Scanned,
+) -> Result<Jid, SimnetError> {
+    if pending.identity != scanned.identity {
+        return Err(SimnetError::Pairing("the companion's identity is not the one it connected with".into()));
+    }
     if account.devices().len() > COMPANIONS {
         return Err(SimnetError::Pairing(format!(
             "{} has {COMPANIONS} companions already; log one out",
@@ -132,7 +161,7 @@ pub(crate) async fn scan(net: &Arc<Network>, account: &Arc<Account>, qr: &str) -
         .ok()
         .filter(|id| *id <= 99 * 655)
         .ok_or_else(|| SimnetError::Pairing("the account has used up its device ids".into()))?;
-    let container = pair::sign_companion(account, &scanned, index, &net.chance)?;
+    let container = pair::sign_companion(account, scanned, index, &net.chance)?;
     let (done, linked) = oneshot::channel();
     {
         let mut link = lock(&pending.link);

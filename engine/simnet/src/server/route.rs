@@ -62,8 +62,9 @@ pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
     let Some(account) = net.account_of(&to) else { return };
     let kind = node::attr(stanza, "type");
     net.stats.count("receipts.relayed");
-    let retry = kind.as_deref() == Some("retry");
-    let from = if retry { sender.lid_jid() } else { sender.lid_jid().to_non_ad() };
+    // Who asks for something needs the answer at the device that asked.
+    let asks = matches!(kind.as_deref(), Some("retry" | "server-error"));
+    let from = if asks { sender.lid_jid() } else { sender.lid_jid().to_non_ad() };
     let mut copy = NodeBuilder::new("receipt")
         .attr("from", from)
         .attr("id", id)
@@ -77,10 +78,15 @@ pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
         }
     }
     let copy = copy.apply_content(stanza.content.clone()).build();
+    if matches!(kind.as_deref(), Some("read" | "read-self"))
+        && let Some(reader) = net.account(&sender.phone)
+    {
+        reader.primary.inbox.read(&account.phone, &node::receipt_ids(stanza));
+    }
     let own = account.phone == sender.phone;
     let targets: Vec<_> = match kind.as_deref() {
         Some("retry") => account.device(to.device).into_iter().collect(),
-        Some("peer_msg" | "sender" | "hist_sync") if own => account.device(0).into_iter().collect(),
+        Some("peer_msg" | "sender" | "hist_sync" | "server-error") if own => account.device(0).into_iter().collect(),
         _ => account.devices().into_iter().filter(|d| !own || d.id != sender.id).collect(),
     };
     for device in targets {

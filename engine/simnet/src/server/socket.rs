@@ -341,9 +341,13 @@ impl Writer {
                 let _ = tokio::time::timeout(fault.wait(), arrival(&device, cursor, &mut arrivals)).await;
                 self.next_from_queue_boxed().await
             }
-            FaultKind::Garble | FaultKind::Nack | FaultKind::Iq | FaultKind::Refuse | FaultKind::Ban => {
-                self.write(&node).await
-            }
+            FaultKind::Garble
+            | FaultKind::Nack
+            | FaultKind::Iq
+            | FaultKind::Refuse
+            | FaultKind::Ban
+            | FaultKind::Media
+            | FaultKind::Conflict => self.write(&node).await,
         }
     }
 

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod http;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::SplitSink;
@@ -13,9 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use wacore::net::{
-    DisconnectReason, HttpClient, HttpRequest, HttpResponse, Transport, TransportEvent, TransportFactory,
-};
+use wacore::net::{DisconnectReason, Transport, TransportEvent, TransportFactory};
 use wacore::store::InMemoryBackend;
 use waproto::whatsapp as wa;
 use warest_simnet::{ShownMessage, Simnet, SimnetConfig, SimnetHandle};
@@ -79,15 +79,6 @@ impl TransportFactory for WsFactory {
     }
 }
 
-struct NoHttp;
-
-#[async_trait]
-impl HttpClient for NoHttp {
-    async fn execute(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
-        anyhow::bail!("no HTTP in this test: {}", request.url)
-    }
-}
-
 /// A message as the companion's hook saw it.
 #[derive(Debug, Clone)]
 pub struct Got {
@@ -97,6 +88,11 @@ pub struct Got {
     pub from_me: bool,
     pub text: String,
     pub offline: bool,
+    pub message: wa::Message,
+}
+
+fn is_peer(message: &wa::Message) -> bool {
+    message.protocol_message.as_option().is_some_and(|protocol| protocol.key.is_unset())
 }
 
 /// Commits every message to a list, after failing as often as told.
@@ -110,8 +106,8 @@ struct Hook {
 #[async_trait]
 impl InboundDurabilityHook for Hook {
     async fn on_messages(&self, _: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
-        // The phone's own protocol messages (app-state keys) come here too.
-        let batch: Vec<_> = batch.iter().filter(|m| m.message.protocol_message.is_unset()).collect();
+        // What the phone tells its companions alone (app-state keys) comes here too.
+        let batch: Vec<_> = batch.iter().filter(|m| !is_peer(&m.message)).collect();
         if batch.is_empty() {
             return Ok(());
         }
@@ -135,6 +131,7 @@ impl InboundDurabilityHook for Hook {
                 from_me: message.info.source.is_from_me,
                 text: text.unwrap_or_default(),
                 offline: message.info.is_offline,
+                message: (*message.message).clone(),
             });
         }
         Ok(())
@@ -147,8 +144,12 @@ pub struct Companion {
     hook: Hook,
     qr: Arc<Mutex<Option<String>>>,
     logged_out: Arc<Mutex<bool>>,
-    events: Arc<Mutex<Vec<Arc<Event>>>>,
     bot: Option<BotHandle>,
+    /// The media host's authority; without it, the companion has no HTTP.
+    pub certificate: Option<String>,
+    /// Whether it takes history.
+    pub history: bool,
+    events: Arc<Mutex<Vec<Arc<Event>>>>,
 }
 
 impl Companion {
@@ -158,8 +159,10 @@ impl Companion {
             hook: Hook::default(),
             qr: Arc::default(),
             logged_out: Arc::default(),
-            events: Arc::default(),
             bot: None,
+            certificate: None,
+            history: false,
+            events: Arc::default(),
         }
     }
 
@@ -168,14 +171,13 @@ impl Companion {
         let qr = self.qr.clone();
         let logged_out = self.logged_out.clone();
         let events = self.events.clone();
-        let bot = Bot::builder()
+        let builder = Bot::builder()
             .with_backend_arc(self.backend.clone())
             .with_transport_factory(WsFactory(url.to_owned()))
-            .with_http_client(NoHttp)
+            .with_http_client(http::Http::trusting(self.certificate.as_deref()))
             .with_runtime(whatsapp_rust::TokioRuntime)
             .with_inbound_durability_hook(self.hook.clone())
             .with_version((2, 3000, 1_030_000_000))
-            .skip_history_sync()
             .on_qr_code(move |code, _| {
                 let qr = qr.clone();
                 async move { *qr.lock().unwrap() = Some(code) }
@@ -187,10 +189,9 @@ impl Companion {
             .on_logged_out(move |_| {
                 let logged_out = logged_out.clone();
                 async move { *logged_out.lock().unwrap() = true }
-            })
-            .build()
-            .await
-            .unwrap();
+            });
+        let builder = if self.history { builder } else { builder.skip_history_sync() };
+        let bot = builder.build().await.unwrap();
         self.bot = Some(bot.spawn());
     }
 
@@ -213,6 +214,17 @@ impl Companion {
         self.client().wait_for_connected(DEADLINE).await.unwrap();
     }
 
+    /// What `pick` finds in the client's events, oldest first.
+    pub fn events<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Vec<T> {
+        let events = self.events.lock().unwrap().clone();
+        events.iter().map(|event| &**event).filter_map(pick).collect()
+    }
+
+    /// Waits for the first event that `pick` finds something in.
+    pub async fn event<T>(&self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+        wait_for(what, async || self.events(&mut pick).into_iter().next()).await
+    }
+
     pub fn got(&self) -> Vec<Got> {
         self.hook.got.lock().unwrap().clone()
     }
@@ -230,9 +242,9 @@ impl Companion {
         *self.logged_out.lock().unwrap()
     }
 
-    /// Waits for an event that `pick` takes something from.
-    pub async fn event<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
-        wait_for(what, async || self.events.lock().unwrap().iter().find_map(|event| pick(event))).await
+    /// Waits for the message with this id.
+    pub async fn message(&self, id: &str) -> Got {
+        wait_for(id, async || self.got().into_iter().find(|got| got.id == id)).await
     }
 
     /// Waits for a message with this text.
@@ -273,6 +285,7 @@ pub async fn network_of_three() -> SimnetHandle {
 /// A companion of `phone`, paired and online.
 pub async fn paired(net: &SimnetHandle, phone: &str) -> Companion {
     let mut companion = Companion::new();
+    companion.certificate = Some(net.media_certificate().to_owned());
     companion.start(&net.chat_url()).await;
     let qr = companion.qr().await;
     net.link_qr(phone, &qr).await.unwrap();
@@ -283,6 +296,15 @@ pub async fn paired(net: &SimnetHandle, phone: &str) -> Companion {
 /// A plain text.
 pub fn text(text: &str) -> wa::Message {
     wa::Message { conversation: Some(text.into()), ..Default::default() }
+}
+
+/// Waits until the phone shows the message with this id.
+pub async fn shown_id(net: &SimnetHandle, phone: &str, id: &str) -> ShownMessage {
+    wait_for(id, async || {
+        let messages = net.messages(phone, 0, None).await.unwrap();
+        messages.into_iter().find(|message| message.id == id)
+    })
+    .await
 }
 
 /// Waits until the phone shows a message with this text.

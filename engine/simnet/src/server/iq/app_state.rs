@@ -1,112 +1,150 @@
-//! `w:sync:app:state`: an account's app-state collections. A companion's patch is appended when it
-//! is for the next version and refused with a conflict otherwise; everybody else gets it as stored
-//! and can check it, since the server reads none of it.
+//! `w:sync:app:state`: a companion sends patches and asks for those it lacks. A patch for another
+//! version is refused with a conflict and the patches it lacks; who asks for a snapshot, or is too
+//! far behind for patches, gets one by way of the media host.
 
 use super::Request;
 use crate::account::lock;
-use crate::chance::now;
+use crate::app_state::{self, Refused, Update};
+use crate::media::cipher::{self, Source};
+use crate::network::Network;
 use crate::server::{node, route};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use crate::state::Bytes;
+use std::sync::Arc;
+use wacore::download::MediaType;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use waproto::buffa::{Message as _, MessageField};
+use waproto::buffa::Message as _;
+use waproto::whatsapp::{self as wa};
 
-/// Patches kept per collection; further ones are refused.
-const PATCHES: usize = 10_000;
 /// Patches in one answer.
 const PAGE: usize = 100;
-/// Collections of one account.
-const NAMES: usize = 16;
+/// Patches up to which a device that asks for a snapshot is given the patches instead.
+const FEW: usize = 20;
 
-/// An account's collections by name: their patches, the first being version 1.
-#[derive(Default, Clone, Serialize, Deserialize)]
-pub(crate) struct Collections(BTreeMap<String, Vec<crate::state::Bytes>>);
+/// The answer about one collection, still without its snapshot.
+struct Answer {
+    node: NodeBuilder,
+    children: Vec<Node>,
+    snapshot: Option<wa::SyncdSnapshot>,
+}
 
-pub(super) fn answer(request: &Request<'_>) -> Node {
+pub(super) async fn answer(request: &Request<'_>) -> Node {
     let asked = node::first(request.iq).map(route::children).unwrap_or_default();
     let mut changed = Vec::new();
-    let answers: Vec<Node> = {
-        let mut collections = lock(&request.account.collections);
-        asked
-            .iter()
-            .filter(|child| &*child.tag == "collection")
-            .take(NAMES)
-            .filter_map(|child| collection(&mut collections, child, &mut changed))
-            .collect()
-    };
-    if !changed.is_empty() {
-        announce(request, &changed);
-        request.net.touch();
+    let answers: Vec<Answer> = asked
+        .iter()
+        .filter(|child| &*child.tag == "collection")
+        .take(app_state::NAMES.len())
+        .filter_map(|child| collection(request, child, &mut changed))
+        .collect();
+    let mut nodes = Vec::with_capacity(answers.len());
+    for Answer { node, mut children, snapshot } in answers {
+        if let Some(snapshot) = snapshot
+            && let Some(blob) = blob(request.net, &snapshot).await
+        {
+            children.insert(0, blob);
+        }
+        nodes.push(if children.is_empty() { node.build() } else { node.children(children).build() });
     }
-    node::result(request.iq).children([NodeBuilder::new("sync").children(answers).build()]).build()
+    if !changed.is_empty() {
+        app_state::announce(request.net, request.account, request.device.id, &changed);
+    }
+    node::result(request.iq).children([NodeBuilder::new("sync").children(nodes).build()]).build()
 }
 
-fn collection(collections: &mut Collections, asked: &Node, changed: &mut Vec<(String, usize)>) -> Option<Node> {
+fn collection(request: &Request<'_>, asked: &Node, changed: &mut Vec<(String, u64)>) -> Option<Answer> {
     let name = node::attr(asked, "name")?;
-    if !collections.0.contains_key(&name) && collections.0.len() >= NAMES {
+    let mut collections = lock(&request.account.collections);
+    let collection = collections.get(&name)?;
+    let version = node::attr(asked, "version").and_then(|v| v.parse().ok()).unwrap_or(0u64);
+    let answer = NodeBuilder::new("collection").attr("name", name.clone());
+    if let Some(patch) = asked.get_optional_child("patch").and_then(node::bytes) {
+        let struck = request.net.faults.conflict(&request.account.phone);
+        let taken = if struck { Err(Refused::Conflict) } else { collection.commit(version, patch) };
+        return Some(match taken {
+            Ok(version) => {
+                request.net.stats.count("appstate.patches");
+                changed.push((name, version));
+                Answer { node: answer.attr("version", version), children: Vec::new(), snapshot: None }
+            }
+            Err(refused) => refuse(request, answer, collection, version, &refused, struck),
+        });
+    }
+    let whole = node::attr(asked, "return_snapshot").is_some_and(|wanted| wanted == "true");
+    let update = if whole && version == 0 && collection.kept() > FEW {
+        Update::Snapshot
+    } else {
+        collection.since(version, PAGE)
+    };
+    Some(match update {
+        Update::Snapshot => Answer {
+            node: answer.attr("version", collection.version()),
+            children: Vec::new(),
+            snapshot: Some(collection.snapshot()),
+        },
+        Update::Patches(page, more) => {
+            let upto = version.min(collection.version()) + page.len() as u64;
+            let mut node = answer.attr("version", upto);
+            if more {
+                node = node.attr("has_more_patches", "true");
+            }
+            Answer { node, children: patches(page).into_iter().collect(), snapshot: None }
+        }
+    })
+}
+
+fn refuse(
+    request: &Request<'_>,
+    answer: NodeBuilder,
+    collection: &app_state::Collection,
+    version: u64,
+    refused: &Refused,
+    struck: bool,
+) -> Answer {
+    let (code, text) = match refused {
+        Refused::Conflict => ("409", "conflict"),
+        Refused::Malformed => ("400", "bad-request"),
+    };
+    request.net.stats.count("appstate.refused");
+    let mut node = answer.attr("type", "error").attr("version", collection.version());
+    let mut children = vec![NodeBuilder::new("error").attr("code", code).attr("text", text).build()];
+    let mut snapshot = None;
+    if *refused == Refused::Conflict {
+        match collection.since(version, PAGE) {
+            Update::Patches(page, more) => {
+                // A conflict out of nothing sends the device to ask.
+                if more || struck {
+                    node = node.attr("has_more_patches", "true");
+                }
+                children.extend(patches(page));
+            }
+            Update::Snapshot => snapshot = Some(collection.snapshot()),
+        }
+    }
+    Answer { node, children, snapshot }
+}
+
+fn patches(page: Vec<Bytes>) -> Option<Node> {
+    if page.is_empty() {
         return None;
     }
-    let patches = collections.0.entry(name.clone()).or_default();
-    let version = node::attr(asked, "version").and_then(|v| v.parse().ok()).unwrap_or(0usize);
-    let mut answer = NodeBuilder::new("collection").attr("name", name.clone());
-    if let Some(patch) = asked.get_optional_child("patch").and_then(node::bytes) {
-        if version == patches.len() && patches.len() < PATCHES {
-            let next = version as u64 + 1;
-            patches.push(crate::state::Bytes(numbered(patch, next)?));
-            changed.push((name, patches.len()));
-            return Some(answer.attr("version", next).build());
-        }
-        let conflict = NodeBuilder::new("error").attr("code", "409").attr("text", "conflict").build();
-        return Some(
-            answer
-                .attr("type", "error")
-                .attr("version", patches.len())
-                .attr("has_more_patches", "true")
-                .children([conflict])
-                .build(),
-        );
-    }
-    let page: Vec<Node> = patches
-        .iter()
-        .skip(version)
-        .take(PAGE)
-        .map(|patch| NodeBuilder::new("patch").bytes(patch.0.clone()).build())
-        .collect();
-    let upto = version.min(patches.len()) + page.len();
-    answer = answer.attr("version", upto);
-    if upto < patches.len() {
-        answer = answer.attr("has_more_patches", "true");
-    }
-    if page.is_empty() {
-        return Some(answer.build());
-    }
-    Some(answer.children([NodeBuilder::new("patches").children(page).build()]).build())
+    let page = page.into_iter().map(|patch| NodeBuilder::new("patch").bytes(patch.0).build());
+    Some(NodeBuilder::new("patches").children(page).build())
 }
 
-/// The patch with its version filled in, as the server does.
-fn numbered(patch: &[u8], version: u64) -> Option<Vec<u8>> {
-    let mut patch = waproto::codec::syncd_patch_decode(patch).ok()?;
-    patch.version = MessageField::some(waproto::whatsapp::SyncdVersion { version: Some(version) });
-    Some(patch.encode_to_vec())
-}
-
-fn announce(request: &Request<'_>, changed: &[(String, usize)]) {
-    for device in request.account.devices() {
-        if device.id == 0 || device.id == request.device.id {
-            continue;
-        }
-        let children = changed.iter().map(|(name, version)| {
-            NodeBuilder::new("collection").attr("name", name.clone()).attr("version", *version).build()
-        });
-        device.queue.push(
-            NodeBuilder::new("notification")
-                .attr("from", node::SERVER)
-                .attr("id", request.net.chance.stanza_id())
-                .attr("type", "server_sync")
-                .attr("t", now())
-                .children(children)
-                .build(),
-        );
-    }
+/// A snapshot, as a reference to where it lies.
+async fn blob(net: &Arc<Network>, snapshot: &wa::SyncdSnapshot) -> Option<Node> {
+    let source = Source::Bytes(snapshot.encode_to_vec());
+    let up = cipher::upload(net, source, MediaType::AppState).await;
+    let up = up.inspect_err(|error| tracing::warn!(%error, "no app-state snapshot")).ok()?;
+    let reference = wa::ExternalBlobReference {
+        media_key: Some(up.media_key),
+        direct_path: Some(up.direct_path),
+        handle: Some(hex::encode(net.chance.bytes::<8>())),
+        file_size_bytes: Some(up.length),
+        file_sha256: Some(up.sha256),
+        file_enc_sha256: Some(up.enc_sha256),
+    };
+    net.stats.count("appstate.snapshots");
+    Some(NodeBuilder::new("snapshot").bytes(reference.encode_to_vec()).build())
 }

@@ -1,10 +1,11 @@
 //! Requests of a companion, one file per namespace. What simnet does not know is answered with an
 //! empty `result`, counted in the statistics and logged, so that gaps are seen.
 
-pub(crate) mod app_state;
+mod app_state;
 mod communities;
 mod encrypt;
 mod groups;
+mod media;
 mod mex;
 mod newsletter;
 pub(crate) mod picture;
@@ -63,7 +64,8 @@ pub(crate) async fn answer(request: Request<'_>) -> Option<Node> {
             devices::unlink(request.net, request.account, id);
             return None;
         }
-        ("w:sync:app:state", "sync") => app_state::answer(&request),
+        ("w:m", "media_conn") => media::answer(&request),
+        ("w:sync:app:state", "sync") => app_state::answer(&request).await,
         ("abt" | "w", "props") => settings::props(iq),
         ("status", _) => profile::about(&request, &kind),
         ("privacy", "privacy") if kind == "get" => profile::privacy(&request),
