@@ -189,3 +189,68 @@ async fn groups_and_people_are_managed_over_http() {
         assert!(!answer["error"].as_str().unwrap_or_default().is_empty(), "{method} {path} → {answer}");
     }
 }
+
+#[tokio::test]
+async fn files_app_state_and_history_over_http() {
+    let net = network().await;
+    let addr = net.addr();
+    for (phone, name) in [("491511111111", "Alice"), ("491522222222", "Bob")] {
+        net.add_phone(phone, name).await.unwrap();
+    }
+    let (alice, bob) = ("/phones/491511111111", "/phones/491522222222");
+    let (status, upload) = call(addr, "POST", &format!("{alice}/uploads"), &"film".repeat(100_000)).await;
+    assert_eq!((status, &upload["bytes"]), (200, &json!(400_000)));
+    let film = json!({ "upload": upload["upload"], "mimetype": "video/mp4", "width": 4, "height": 3, "seconds": 2 });
+    let body = json!({ "to": "491522222222", "video": film, "caption": "look" }).to_string();
+    let (_, sent) = call(addr, "POST", &format!("{alice}/messages"), &body).await;
+    let id = sent["id"].as_str().unwrap();
+    call(addr, "GET", &format!("{bob}/messages?after=0&wait=5000"), "").await;
+    let (_, info) = call(addr, "GET", &format!("{bob}/messages/{id}/media/info"), "").await;
+    assert_eq!(
+        (&info["mimetype"], &info["seconds"], &info["caption"]),
+        (&json!("video/mp4"), &json!(2), &json!("look"))
+    );
+    let (status, _) = call(addr, "GET", &format!("{bob}/messages/{id}/media"), "").await;
+    assert_eq!(status, 200);
+    let (_, state) = call(addr, "GET", &format!("{bob}/messages/{id}"), "").await;
+    assert_eq!((&state["message"]["kind"], &state["text"]), (&json!("video"), &json!("look")));
+    assert_eq!(call(addr, "DELETE", &format!("{bob}/messages/{id}/media"), "").await.0, 204);
+    let (status, gone) = call(addr, "GET", &format!("{bob}/messages/{id}/media"), "").await;
+    assert_eq!(status, 422);
+    assert!(gone["error"].as_str().unwrap().contains("410"), "{gone}");
+    assert_eq!(call(addr, "GET", &format!("{bob}/messages/NONE/media"), "").await.0, 404);
+
+    for (method, path, body, expected) in [
+        ("POST", "chats/491522222222", r#"{"pin": true, "mute": -1}"#, 200),
+        ("POST", "chats/491522222222", r#"{"pin": "yes"}"#, 400),
+        ("POST", "chats/491522222222", "{}", 400),
+        ("POST", "chats/4999999999", r#"{"pin": true}"#, 404),
+        ("POST", "labels", r#"{"name": "New"}"#, 200),
+        ("PUT", "contacts", r#"{"phone": "491522222222", "name": "Bob"}"#, 200),
+        ("PUT", "push-name", r#"{"name": "Alice again"}"#, 200),
+        ("POST", "star", r#"{"chat": "491522222222", "id": "NONE", "on": true}"#, 404),
+        ("POST", "history", r#"{"chats": 2, "messagesPerChat": 3}"#, 200),
+        ("POST", "history", r#"{"chats": 0, "messagesPerChat": 3}"#, 400),
+        ("POST", "messages", r#"{"to": "491522222222", "text": "a", "poll": {}}"#, 400),
+        ("POST", "messages", r#"{"to": "491522222222", "image": {"data": "***"}}"#, 400),
+        ("POST", "messages", r#"{"to": "491522222222", "image": {"upload": "none"}}"#, 400),
+        ("POST", "messages", r#"{"to": "491522222222", "text": "a", "quoted": "NONE"}"#, 404),
+        ("POST", "messages", r#"{"to": "491522222222", "text": "a", "caption": "b"}"#, 400),
+    ] {
+        let (status, answer) = call(addr, method, &format!("{alice}/{path}"), body).await;
+        assert_eq!(status, expected, "{method} {path} {body} → {answer}");
+    }
+    let (_, chats) = call(addr, "GET", &format!("{alice}/chats"), "").await;
+    assert_eq!((&chats[0]["pinned"], &chats[0]["mutedUntil"]), (&json!(true), &json!(-1)));
+    let (_, labels) = call(addr, "GET", &format!("{alice}/labels"), "").await;
+    assert_eq!(labels, json!([{ "id": "1", "name": "New", "color": 0, "deleted": false }]));
+    let (_, contacts) = call(addr, "GET", &format!("{alice}/contacts"), "").await;
+    assert_eq!(contacts, json!([{ "phone": "491522222222", "name": "Bob" }]));
+    let (_, phones) = call(addr, "GET", "/phones", "").await;
+    assert_eq!(phones[0]["name"], "Alice again");
+    let (_, report) = call(addr, "GET", &format!("{alice}/app-state"), "").await;
+    assert_eq!(report["versions"]["critical_block"], 1);
+    let (_, root) = call(addr, "GET", "/root", "").await;
+    assert!(root["mediaCertificate"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(root["mediaHost"].as_str().unwrap().starts_with("localhost:"));
+}

@@ -9,7 +9,7 @@ use crate::phone::Command;
 use crate::phone::content::{Content, Options, React};
 use crate::phone::inbox::{SeenPresence, SeenReceipt, ShownMessage};
 use crate::server::group::{self, id_in};
-use crate::server::route;
+use crate::server::{route, status};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
@@ -34,6 +34,11 @@ const IDS: usize = 1_000;
 pub struct Sent {
     /// Its id.
     pub id: String,
+}
+
+/// Whether a chat is a group, or where status posts go.
+fn is_shared(chat: &str) -> bool {
+    chat.ends_with("@g.us") || chat == status::ID
 }
 
 /// Where a message goes.
@@ -91,8 +96,7 @@ impl Control {
         id: Option<&str>,
     ) -> Result<Sent, SimnetError> {
         let account = self.net.require(phone)?;
-        let to =
-            if to.ends_with("@g.us") { To::Group(id_in(to).to_owned()) } else { To::Account(self.net.require(to)?) };
+        let to = if is_shared(to) { To::Group(id_in(to).to_owned()) } else { To::Account(self.net.require(to)?) };
         let id = match id {
             Some(id) if id.is_empty() || id.len() > 128 || !id.is_ascii() => {
                 return Err(SimnetError::Invalid("id must have 1 to 128 ASCII characters".into()));
@@ -126,8 +130,8 @@ impl Control {
             return Err(SimnetError::Invalid(format!("ids must list 1 to {IDS} message ids")));
         };
         let mut receipt = NodeBuilder::new("receipt");
-        if chat.ends_with("@g.us") {
-            receipt = receipt.attr("to", group::jid(id_in(chat)));
+        if is_shared(chat) {
+            receipt = receipt.attr("to", status::shared_jid(id_in(chat)));
             if let Some(author) = self.author(phone, chat, first)? {
                 receipt = receipt.attr("participant", author);
             }

@@ -9,6 +9,7 @@ use crate::chance::{now, now_millis};
 use crate::error::SimnetError;
 use crate::network::Network;
 use crate::server::route::{self, Parcel};
+use crate::server::status;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use wacore_libsignal::protocol::ProtocolAddress;
@@ -95,7 +96,7 @@ pub(crate) async fn resend(
     let Some((chat, message)) = account.primary.inbox.find_sent(id) else {
         return Err(SimnetError::Signal(format!("message {id} is no longer kept")));
     };
-    if chat.ends_with("@g.us") {
+    if chat.ends_with("@g.us") || chat == status::ID {
         return super::group::resend(net, account, device, &chat, &message, id, count).await;
     }
     let to = net.require(&chat)?;

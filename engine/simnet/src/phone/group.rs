@@ -1,4 +1,4 @@
-//! What a phone writes to a group: it gives its sender key to the devices that have not got it,
+//! What a phone writes to a group, or posts as its status: it gives its sender key to the devices that have not got it,
 //! encrypts the message once for all, and answers a device that could not read it with a copy for
 //! that device alone.
 
@@ -10,8 +10,9 @@ use crate::account::{Account, Device};
 use crate::chance::now_millis;
 use crate::error::SimnetError;
 use crate::network::Network;
+use crate::server::group::id_in;
 use crate::server::group::message::{self, Parcel, deliver};
-use crate::server::group::{id_in, jid};
+use crate::server::status;
 use std::sync::Arc;
 use wacore_binary::Node;
 use wacore_libsignal::protocol::SignalProtocolError;
@@ -32,7 +33,7 @@ pub(crate) async fn send(
 ) -> Result<String, SimnetError> {
     let own = account.device(0).ok_or(SimnetError::Stopping)?;
     let devices = message::roster(net, &own, group)?;
-    let chat = jid(group).to_string();
+    let chat = status::shared_jid(group).to_string();
     let envelope = Envelope::of(&message);
     let mut copies: Vec<(Arc<Device>, Vec<Node>)> = Vec::with_capacity(devices.len());
     {

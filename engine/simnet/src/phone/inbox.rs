@@ -148,9 +148,11 @@ impl Inbox {
                 }
                 return false;
             }
-            let unread = inner.unread.entry(message.chat.clone()).or_default();
-            if !message.from_me && message.about.is_none() && unread.len() < UNREAD {
-                unread.insert(message.id.clone());
+            if !message.chat.ends_with("@broadcast") {
+                let unread = inner.unread.entry(message.chat.clone()).or_default();
+                if !message.from_me && message.about.is_none() && unread.len() < UNREAD {
+                    unread.insert(message.id.clone());
+                }
             }
             let gone = inner.messages.push(MESSAGES, |seq| ShownMessage { seq, ..message });
             let last = inner.messages.last;

@@ -8,11 +8,11 @@ use super::inbox::ShownMessage;
 use crate::account::{Account, Bundle, Device};
 use crate::chance::{now, now_millis};
 use crate::network::Network;
-use crate::server::group::{id_in, id_of, jid};
-use crate::server::{node, route};
+use crate::server::group::id_in;
+use crate::server::{node, route, status};
 use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, JidExt as _, Node};
+use wacore_binary::{Jid, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::{self as wa};
 
@@ -35,7 +35,7 @@ async fn message(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
     let (Some(id), Some(from)) = (node::attr(stanza, "id"), node::jid(stanza, "from")) else {
         return;
     };
-    let group = id_of(&from).map(str::to_owned);
+    let group = status::shared_id(&from).map(str::to_owned);
     let Some(author) = author(stanza) else { return };
     let (Some(sender), Some(own)) = (net.device_of(&author), account.device(0)) else { return };
     let peer = node::attr(stanza, "category").is_some_and(|value| value == "peer");
@@ -77,7 +77,7 @@ async fn message(net: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
 /// Who wrote a stanza: the sender, or in a group the participant.
 fn author(stanza: &Node) -> Option<Jid> {
     let from = node::jid(stanza, "from")?;
-    if from.is_group() { node::jid(stanza, "participant") } else { Some(from) }
+    if status::shared_id(&from).is_some() { node::jid(stanza, "participant") } else { Some(from) }
 }
 
 /// Keeps the sender key that a message brings.
@@ -98,7 +98,7 @@ fn show(net: &Arc<Network>, account: &Arc<Account>, sender: &Device, group: Opti
         return;
     };
     let from_me = sender.phone == account.phone;
-    let mut chat = group.map_or_else(|| sender.phone.to_string(), |group| jid(group).to_string());
+    let mut chat = group.map_or_else(|| sender.phone.to_string(), |group| status::shared_jid(group).to_string());
     message.sender_key_distribution_message.take();
     if let Some(sent) = message.device_sent_message.take() {
         let destination = sent.destination_jid.as_deref().and_then(|jid| jid.parse::<Jid>().ok());
@@ -150,7 +150,7 @@ pub(super) fn unpad(padded: &[u8]) -> Option<wa::Message> {
 
 fn deliver_receipt(net: &Arc<Network>, own: &Device, to: &Jid, author: &Jid, id: &str) {
     let mut node = NodeBuilder::new("receipt").attr("to", to).attr("id", id);
-    if to.is_group() {
+    if status::shared_id(to).is_some() {
         node = node.attr("participant", author);
     }
     route::receipt(net, own, &node.build());
@@ -181,7 +181,7 @@ async fn ask_again(net: &Arc<Network>, account: &Account, own: &Device, (to, aut
     let retry = NodeBuilder::new("retry").attr("v", "1").attr("id", id).attr("t", now()).attr("count", count).build();
     let registration = NodeBuilder::new("registration").bytes(identity.registration_id.to_be_bytes().to_vec()).build();
     let mut receipt = NodeBuilder::new("receipt").attr("to", to).attr("id", id).attr("type", "retry").attr("t", now());
-    if to.is_group() {
+    if status::shared_id(to).is_some() {
         receipt = receipt.attr("participant", author);
     }
     net.stats.count("phone.retries_sent");

@@ -5,7 +5,7 @@
 use super::login::ack;
 use super::route::{self, Parcel};
 use super::socket::Connection;
-use super::{group, newsletter, node};
+use super::{group, newsletter, node, status};
 use crate::account::{Account, Device};
 use crate::faults::{Direction, FaultKind};
 use crate::network::Network;
@@ -89,7 +89,7 @@ async fn accept(
 ) {
     let (Some(to), Some(id)) = (node::jid(stanza, "to"), node::attr(stanza, "id")) else { return };
     net.stats.count("messages.accepted");
-    if to.is_group() {
+    if status::shared_id(&to).is_some() {
         return accept_in_group(net, account, device, connection, stanza).await;
     }
     if to.is_newsletter() {

@@ -17,3 +17,4 @@ pub(crate) mod presence;
 pub(crate) mod queue;
 pub(crate) mod route;
 pub(crate) mod socket;
+pub(crate) mod status;

@@ -4,7 +4,7 @@
 //!
 //! Messages are LID-addressed, with the number beside it (`sender_pn`, `peer_recipient_pn`).
 
-use super::{group, node};
+use super::{group, node, status};
 use crate::account::{Account, Bundle, Device};
 use crate::chance::{now, now_millis};
 use crate::network::Network;
@@ -56,7 +56,7 @@ pub(crate) fn deliver(net: &Network, parcel: &Parcel<'_>, target: &Device, conte
 /// Passes a receipt on to the devices it concerns.
 pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
     let (Some(to), Some(id)) = (node::jid(stanza, "to"), node::attr(stanza, "id")) else { return };
-    if let Some(group) = group::id_of(&to) {
+    if let Some(group) = status::shared_id(&to) {
         return group::message::receipt(net, sender, stanza, group);
     }
     let Some(account) = net.account_of(&to) else { return };

@@ -2,13 +2,13 @@
 //! the ciphertext for all, and the copy for that device that brings the sender key when there is
 //! one. The server checks who may write, never what is written.
 
+use super::jid;
 use super::refusal::Refusal;
 use super::state::Group;
-use super::{id_of, jid};
 use crate::account::{Account, Device};
 use crate::chance::{now, now_millis};
 use crate::network::Network;
-use crate::server::{node, route};
+use crate::server::{node, route, status};
 use std::collections::HashMap;
 use std::sync::Arc;
 use wacore::messages::MessageUtils;
@@ -29,6 +29,9 @@ pub(crate) struct Parcel<'a> {
 
 /// The devices that get what `sender` writes to a group: all of its members' but the sending one.
 pub(crate) fn roster(net: &Network, sender: &Device, id: &str) -> Result<Vec<Arc<Device>>, Refusal> {
+    if id == status::ID {
+        return Ok(status::audience(net, sender));
+    }
     net.groups.read(id, |group| {
         may_write(group, &sender.phone)?;
         let accounts = group.members.keys().filter_map(|phone| net.account(phone));
@@ -48,7 +51,7 @@ fn may_write(group: &Group, phone: &str) -> Result<(), Refusal> {
 /// Queues one device's copy.
 pub(crate) fn deliver(net: &Network, parcel: &Parcel<'_>, target: &Device, content: Vec<Node>) {
     let mut stanza = NodeBuilder::new("message")
-        .attr("from", jid(parcel.group))
+        .attr("from", status::shared_jid(parcel.group))
         .attr("participant", parcel.sender.lid_jid())
         .attr("participant_pn", parcel.sender.pn_jid().to_non_ad())
         .attr("addressing_mode", "lid")
@@ -73,9 +76,12 @@ pub(crate) fn accept(
     shared: &[Node],
 ) -> Result<Option<String>, Refusal> {
     let to = node::jid(stanza, "to").ok_or(Refusal::Malformed)?;
-    let group = id_of(&to).ok_or(Refusal::UnknownGroup)?;
+    let group = status::shared_id(&to).ok_or(Refusal::UnknownGroup)?;
     let id = node::attr(stanza, "id").ok_or(Refusal::Malformed)?;
-    let devices = roster(net, sender, group)?;
+    let devices = match group {
+        status::ID => status::listed(net, account, sender, stanza),
+        _ => roster(net, sender, group)?,
+    };
     let kind = node::attr(stanza, "type").unwrap_or_else(|| "text".into());
     let edit = node::attr(stanza, "edit");
     let name = account.name();
@@ -100,6 +106,10 @@ pub(crate) fn accept(
         let mut encs = keys.remove(&(device.phone.clone(), device.id)).unwrap_or_default();
         encs.extend(common.iter().cloned());
         deliver(net, &parcel, device, content(sender, encs, shared));
+    }
+    if group == status::ID {
+        // Who lists the recipients need not be told who they are.
+        return Ok(None);
     }
     let given = node::attr(stanza, "phash");
     let ours = hash(sender, &devices);
@@ -137,9 +147,14 @@ pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node, group:
     let Some(account) = net.account_of(&author) else { return };
     let kind = node::attr(stanza, "type");
     let retry = kind.as_deref() == Some("retry");
+    if matches!(kind.as_deref(), Some("read" | "read-self"))
+        && let Some(reader) = net.account(&sender.phone)
+    {
+        reader.primary.inbox.read(&status::shared_jid(group).to_string(), &node::receipt_ids(stanza));
+    }
     net.stats.count("receipts.relayed");
     let mut copy = NodeBuilder::new("receipt")
-        .attr("from", jid(group))
+        .attr("from", status::shared_jid(group))
         .attr("participant", if retry { sender.lid_jid() } else { sender.lid_jid().to_non_ad() })
         .attr("participant_pn", sender.pn_jid().to_non_ad())
         .attr("id", id)
