@@ -52,6 +52,8 @@ pub trait Intake: Send + Sync + 'static {
     /// Makes changes of the history durable that are no events, all or nothing,
     /// in order.
     async fn history(&self, session: &SessionId, changes: Vec<Change>) -> Result<(), Fault>;
+    /// A message of the history: WhatsApp's protobuf. `None` if it is not there.
+    async fn message(&self, session: &SessionId, chat: &Jid, id: &str) -> Result<Option<Vec<u8>>, Fault>;
     /// Notes what recipients' devices said of messages of this session.
     async fn receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault>;
     /// A session was paired as `me`, or is no longer paired.

@@ -90,6 +90,19 @@ pub struct Receipt {
     pub kind: ReceiptKind,
     /// When.
     pub at_ms: Millis,
+    /// The chat, if the receipt names it.
+    pub chat: Option<Jid>,
+    /// Whose device said so, by phone number where known.
+    pub by: Option<Jid>,
+    /// The same person's LID, if known.
+    pub by_lid: Option<Jid>,
+}
+
+impl Receipt {
+    /// A word on a message of which nothing else is known.
+    pub fn new(message_id: impl Into<String>, kind: ReceiptKind, at_ms: Millis) -> Self {
+        Self { message_id: message_id.into(), kind, at_ms, chat: None, by: None, by_lid: None }
+    }
 }
 
 /// One outgoing stanza.

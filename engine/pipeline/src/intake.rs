@@ -80,6 +80,10 @@ impl Intake for EventIntake {
         Ok(())
     }
 
+    async fn message(&self, _: &SessionId, _: &Jid, _: &str) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
+
     async fn receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault> {
         let unreadable = receipts.iter().any(|receipt| receipt.kind == ReceiptKind::Unreadable);
         let recorded = self.store.record_receipts(session, receipts).await;

@@ -8,9 +8,10 @@
 //! delivers them again on the next connection only, so the session makes one at
 //! once, and until then nothing that came after them is recorded ([`Order`]).
 
-use super::message;
+use super::message::{self, Seen};
 use super::order::Order;
-use super::who;
+use super::originals::Before;
+use super::who::{self, Names, Who};
 use crate::Intake;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use warest_model::event::Observation;
 use warest_model::fault::{Fault, FaultKind};
 use warest_model::id::SessionId;
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
+use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::{Client, Server};
 
 /// Waits between the attempts to record one batch. Their sum is how long a
@@ -33,26 +35,49 @@ pub(crate) struct Hook {
     pub(crate) order: Arc<Order>,
 }
 
+/// Names where a message was written, and by whom. `None` if its addresses are of
+/// a kind that the contract has no word for.
+pub(super) async fn named(names: &dyn Names, info: &MessageInfo) -> Option<(Who, Who)> {
+    let source = &info.source;
+    let sender = who::name(names, &source.sender, source.sender_alt.as_ref()).await?;
+    let chat = match source.chat.server {
+        Server::Group | Server::Newsletter => who::name(names, &source.chat, None).await?,
+        Server::Broadcast if source.chat.user == "status" => who::name(names, &source.chat, None).await?,
+        // What came through a broadcast list is answered to its sender.
+        Server::Broadcast if !source.is_from_me => sender.clone(),
+        // A stanza of another own device names the one it was written to.
+        _ if source.is_from_me => {
+            let alt = source.recipient_alt.as_ref().or(info.peer_recipient_pn.as_ref());
+            who::name(names, &source.chat, alt).await?
+        }
+        _ => who::name(names, &source.chat, source.sender_alt.as_ref()).await?,
+    };
+    Some((chat, sender))
+}
+
 impl Hook {
-    async fn observe(&self, client: &Client, seen: &InboundMessage) -> Option<Observation> {
+    async fn observe(&self, client: &Client, seen: &InboundMessage, before: &[Observation]) -> Option<Observation> {
         let info = &seen.info;
         if !message::is_wanted(info) {
             return None;
         }
-        let source = &info.source;
-        let sender = who::name(client, &source.sender, source.sender_alt.as_ref()).await;
-        // What came through a broadcast list is answered to its sender.
-        let chat = match source.chat.server {
-            Server::Broadcast => sender.clone(),
-            Server::Group | Server::Newsletter => who::name(client, &source.chat, None).await,
-            _ => who::name(client, &source.chat, source.sender_alt.as_ref()).await,
-        };
-        let (Some(chat), Some(sender)) = (chat, sender) else {
-            tracing::warn!(session = %self.session, message = %info.id, server = %source.chat.server.as_str(),
+        let Some((chat, sender)) = named(client, info).await else {
+            tracing::warn!(session = %self.session, message = %info.id, server = %info.source.chat.server.as_str(),
                 "a message from an address of unknown kind was acknowledged unseen");
             return None;
         };
-        message::observe(&seen.message, info, &chat, &sender)
+        let originals =
+            Before { session: &self.session, intake: &*self.intake, client: Some(client), batch: before };
+        message::observe(Seen {
+            session: &self.session,
+            message: &seen.message,
+            info,
+            chat: &chat,
+            sender: &sender,
+            names: client,
+            originals: &originals,
+        })
+        .await
     }
 
     async fn record(&self, observations: Vec<Observation>) -> Result<(), Fault> {
@@ -76,7 +101,8 @@ impl InboundDurabilityHook for Hook {
         let admitted: Vec<_> = batch.iter().filter(|seen| self.order.admits(&seen.info)).collect();
         let mut observations = Vec::with_capacity(admitted.len());
         for seen in &admitted {
-            observations.extend(self.observe(&client, seen).await);
+            let seen = self.observe(&client, seen, &observations).await;
+            observations.extend(seen);
         }
         if !observations.is_empty() {
             self.record(observations).await.map_err(|fault| {

@@ -83,5 +83,8 @@ async fn observe(client: &Client, seen: &Seen) -> Option<Observation> {
     if let Some(at) = seen.last_seen_ms {
         data["lastSeen"] = json!(at);
     }
+    if let Some(lid) = &person.lid {
+        data["lid"] = json!(lid);
+    }
     Some(Observation::new(EventKind::PresenceUpdate, Some(chat.address), data))
 }

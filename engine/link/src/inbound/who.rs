@@ -4,6 +4,7 @@
 //! numbers, so a stanza's own hint is taken first, then what the session has
 //! learnt. Device and agent suffixes never leave this crate.
 
+use async_trait::async_trait;
 use warest_model::jid::Jid as Address;
 use whatsapp_rust::{Client, Jid, Server};
 
@@ -16,20 +17,73 @@ pub(crate) struct Who {
     pub(crate) lid: Option<Address>,
 }
 
+/// The account itself, by both of its names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Me {
+    pub(crate) phone: Option<Jid>,
+    pub(crate) lid: Option<Jid>,
+}
+
+impl Me {
+    /// The account that a client is paired with.
+    pub(crate) fn of(client: &Client) -> Self {
+        Self { phone: client.pn(), lid: client.lid() }
+    }
+
+    /// Whether a device of the account, or the account, is meant.
+    pub(crate) fn is(&self, jid: &Jid) -> bool {
+        let own = if is_lid(jid) { &self.lid } else { &self.phone };
+        is_person(jid) && own.as_ref().is_some_and(|own| own.user == jid.user)
+    }
+
+    /// The account, named.
+    pub(crate) fn who(&self) -> Option<Who> {
+        let jid = self.phone.as_ref().or(self.lid.as_ref())?;
+        from_stanza(jid, self.lid.as_ref())
+    }
+}
+
+/// Knows people by both of their names.
+#[async_trait]
+pub(crate) trait Names: Send + Sync {
+    /// The other name of a person: the LID behind a phone number, or the reverse.
+    async fn other(&self, jid: &Jid) -> Option<Jid>;
+    /// The account itself.
+    fn me(&self) -> Me;
+}
+
+#[async_trait]
+impl Names for Client {
+    async fn other(&self, jid: &Jid) -> Option<Jid> {
+        let known = self.get_lid_pn_entry(&jid.to_non_ad()).await.ok().flatten()?;
+        Some(match is_lid(jid) {
+            true => Jid::new(&*known.phone_number, Server::Pn),
+            false => Jid::new(&*known.lid, Server::Lid),
+        })
+    }
+
+    fn me(&self) -> Me {
+        Me::of(self)
+    }
+}
+
 /// Names `jid`, with `alt` as the other name that its stanza gave. `None` if it
 /// is an address that the contract has no word for.
-pub(crate) async fn name(client: &Client, jid: &Jid, alt: Option<&Jid>) -> Option<Who> {
+pub(crate) async fn name(names: &dyn Names, jid: &Jid, alt: Option<&Jid>) -> Option<Who> {
     let said = from_stanza(jid, alt)?;
     let complete = said.lid.as_ref().is_some_and(|lid| *lid != said.address);
     if complete || !is_person(jid) {
         return Some(said);
     }
-    let Ok(Some(known)) = client.get_lid_pn_entry(&jid.to_non_ad()).await else { return Some(said) };
-    let alt = match is_lid(jid) {
-        true => Jid::new(&*known.phone_number, Server::Pn),
-        false => Jid::new(&*known.lid, Server::Lid),
-    };
-    from_stanza(jid, Some(&alt))
+    match names.other(jid).await {
+        Some(other) => from_stanza(jid, Some(&other)),
+        None => Some(said),
+    }
+}
+
+/// Names an address that a peer wrote as text.
+pub(crate) async fn name_text(names: &dyn Names, text: &str) -> Option<Who> {
+    name(names, &text.parse().ok()?, None).await
 }
 
 /// Names `jid` by what the stanza says alone.
@@ -59,12 +113,44 @@ pub(crate) fn address(jid: &Jid) -> Option<Address> {
     Address::from_parts(&jid.user, server).ok()
 }
 
-fn is_lid(jid: &Jid) -> bool {
+pub(super) fn is_lid(jid: &Jid) -> bool {
     matches!(jid.server, Server::Lid | Server::HostedLid)
 }
 
 fn is_person(jid: &Jid) -> bool {
     is_lid(jid) || matches!(jid.server, Server::Pn | Server::Hosted | Server::Legacy)
+}
+
+/// Names for tests: pairs of LID and phone number, of which the first is the
+/// account's own.
+#[cfg(test)]
+pub(super) mod testing {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    pub(crate) struct Book(pub(crate) Vec<(Jid, Jid)>);
+
+    /// The account is 62899 and 999; 62811 is 100, and 62822 is 200.
+    pub(crate) fn book() -> Book {
+        let jid = |text: &str| text.parse().unwrap();
+        let pair = |lid: &str, phone: &str| (jid(&format!("{lid}@lid")), jid(&format!("{phone}@s.whatsapp.net")));
+        Book(vec![pair("99900999", "62899999"), pair("10000100", "62811111"), pair("20000200", "62822222")])
+    }
+
+    #[async_trait]
+    impl Names for Book {
+        async fn other(&self, jid: &Jid) -> Option<Jid> {
+            self.0.iter().find_map(|(lid, phone)| match () {
+                () if jid.user == lid.user => Some(phone.clone()),
+                () if jid.user == phone.user => Some(lid.clone()),
+                () => None,
+            })
+        }
+
+        fn me(&self) -> Me {
+            Me { phone: Some(self.0[0].1.clone()), lid: Some(self.0[0].0.clone()) }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -87,5 +173,16 @@ mod tests {
         let lid = "100200300@lid".to_owned();
         assert_eq!(who("100200300@lid", None), (lid.clone(), Some(lid)));
         assert_eq!(who("120363@g.us", Some("62811111@s.whatsapp.net")), ("120363@g.us".into(), None));
+    }
+
+    #[tokio::test]
+    async fn what_the_stanza_does_not_say_is_looked_up() {
+        let book = testing::book();
+        let lid = "10000100@lid".parse::<Jid>().unwrap();
+        let who = name(&book, &lid, None).await.unwrap();
+        assert_eq!((who.address.as_str(), who.lid.unwrap().as_str()), ("62811111@s.whatsapp.net", "10000100@lid"));
+        assert!(book.me().is(&"62899999:7@s.whatsapp.net".parse().unwrap()));
+        assert!(book.me().is(&"99900999@lid".parse().unwrap()));
+        assert!(!book.me().is(&lid));
     }
 }

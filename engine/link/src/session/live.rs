@@ -4,10 +4,11 @@ use super::Session;
 use super::signals::{Ears, Signal, WAITING};
 use crate::inbound::hook::Hook;
 use crate::inbound::order::Order;
-use crate::inbound::{presence, receipt, unread, who};
+use crate::inbound::originals::Secrets;
+use crate::inbound::{news, presence, receipt, sync, unread, who};
 use crate::transport::{Dialer, SharedDialer};
 use futures::channel::oneshot;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -71,6 +72,12 @@ impl Live {
         let fallback = (stored.app_version_primary, stored.app_version_secondary, stored.app_version_tertiary);
         let version = shared.versions.current(&shared.http, fallback).await;
 
+        let itself = Arc::new(OnceLock::new());
+        let secrets = Secrets {
+            session: session.id.clone(),
+            intake: Arc::clone(&shared.intake),
+            client: Arc::clone(&itself),
+        };
         let dialer = Arc::new(Dialer::new(shared.route.clone()));
         let hook = Hook { session: session.id.clone(), intake: Arc::clone(&shared.intake), order: Arc::clone(&order) };
         let client = ClientBuilder::new()
@@ -79,9 +86,8 @@ impl Live {
             .with_transport_factory(SharedDialer(Arc::clone(&dialer)))
             .with_http_client_arc(Arc::clone(&shared.http))
             .with_version_override(version)
-            .with_cache_config(caches())
+            .with_cache_config(caches(secrets))
             .with_inbound_durability_hook(hook)
-            .with_skip_history_sync(true)
             .with_wanted_pre_key_count(PRE_KEYS)
             .with_background_saver_interval(SAVE_EVERY)
             .build()
@@ -89,21 +95,39 @@ impl Live {
             .map_err(|error| Fault::retry("client_not_built", error.to_string()))?
             .into_client();
         client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+        // It is empty: this is the only client that it was made for.
+        let _ = itself.set(Arc::downgrade(&client));
 
         let (signal, signals) = mpsc::channel(WAITING);
-        let (news, heard) = mpsc::channel(presence::WAITING);
-        tokio::spawn(presence::record(session.id.clone(), Arc::clone(&shared.intake), Arc::downgrade(&client), heard));
-        tokio::spawn(unread::ask(session.id.clone(), Arc::downgrade(&client), lost));
-        let (receipts, receipts_heard) = mpsc::channel(receipt::WAITING);
-        tokio::spawn(receipt::record(session.id.clone(), Arc::clone(&shared.intake), receipts_heard));
+        let weak = || Arc::downgrade(&client);
+        let intake = || Arc::clone(&shared.intake);
+        let (presence, heard) = mpsc::channel(presence::WAITING);
+        tokio::spawn(presence::record(session.id.clone(), intake(), weak(), heard));
+        tokio::spawn(unread::ask(session.id.clone(), weak(), lost));
+        let (receipts, heard) = mpsc::channel(receipt::WAITING);
+        tokio::spawn(receipt::record(session.id.clone(), intake(), weak(), heard));
+        let (news, heard) = mpsc::channel(news::WAITING);
+        let recorder = news::Recorder {
+            session: session.id.clone(),
+            intake: intake(),
+            client: weak(),
+            order: Arc::clone(&order),
+            clock: shared.clock.clone(),
+        };
+        tokio::spawn(news::record(recorder, heard));
+        let (chunks, heard) = sync::channel();
+        tokio::spawn(sync::record(session.id.clone(), intake(), weak(), heard));
         let ears = Ears {
             session: session.id.clone(),
             acks: Arc::clone(&session.acks),
             signals: signal,
-            presence: news,
+            presence,
             order: Arc::clone(&order),
             receipts,
-            intake: Arc::clone(&shared.intake),
+            news,
+            chunks,
+            client: itself,
+            intake: intake(),
             clock: shared.clock.clone(),
         };
         let subscription = client.subscribe_handler(Arc::new(ears));
@@ -129,8 +153,9 @@ impl Live {
 /// Caches for a process with hundreds of sessions. Entries cost memory only
 /// where they are used, so these are ceilings: what a busy session may hold.
 /// The LID map stays unbounded, as evicting from it breaks Signal addressing,
-/// and capacities of lock tables stay ample.
-fn caches() -> CacheConfig {
+/// and capacities of lock tables stay ample. Secrets of messages from before the
+/// pairing are not copied into the key store: the history has them.
+fn caches(secrets: Secrets) -> CacheConfig {
     let hour = Some(Duration::from_secs(3_600));
     CacheConfig {
         group_cache: CacheEntryConfig::new(hour, 64),
@@ -141,6 +166,7 @@ fn caches() -> CacheConfig {
         resend_rate_limiter_capacity: 512,
         group_distribution_locks_capacity: 128,
         seed_msg_secrets_from_history: false,
+        original_message_resolver: Some(Arc::new(secrets)),
         ..CacheConfig::default()
     }
 }

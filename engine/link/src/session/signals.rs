@@ -1,23 +1,26 @@
 //! What the protocol library reports, sorted: server acknowledgements to the
-//! sends that wait, presence and receipts to their recorders, the connection's
-//! life to the supervisor.
+//! sends that wait, presence, receipts, history and all other news to their
+//! recorders, the connection's life to the supervisor.
 //!
 //! The library calls in its receive path, so nothing here waits, but for one
 //! note that has to be on the disk before the library goes on.
 
 use crate::Intake;
+use crate::inbound::news::News;
 use crate::inbound::order::Order;
+use crate::inbound::sync::Chunks;
+use crate::inbound::who::Me;
 use crate::inbound::{message, presence, receipt};
 use crate::outbound::acks::Acks;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 use warest_model::clock::SharedClock;
 use warest_model::id::SessionId;
 use warest_model::job::{Receipt, ReceiptKind};
-use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
-use whatsapp_rust::{Jid, OwnedNodeRef};
+use whatsapp_rust::types::events::{self, Event, EventHandler, EventInterest, EventKind};
+use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 /// A turn in a connection's life.
 #[derive(Debug)]
@@ -57,7 +60,11 @@ pub(super) struct Ears {
     pub(super) signals: mpsc::Sender<Signal>,
     pub(super) presence: mpsc::Sender<presence::Seen>,
     pub(super) order: Arc<Order>,
-    pub(super) receipts: mpsc::Sender<Receipt>,
+    pub(super) receipts: mpsc::Sender<receipt::Heard>,
+    pub(super) news: mpsc::Sender<News>,
+    pub(super) chunks: Chunks,
+    /// Filled in before the first connection.
+    pub(super) client: Arc<OnceLock<Weak<Client>>>,
     pub(super) intake: Arc<dyn Intake>,
     pub(super) clock: SharedClock,
 }
@@ -73,7 +80,7 @@ impl Ears {
     /// tells the server next that this was heard; a store that does not answer is
     /// not waited for.
     fn unreadable(&self, message_id: String) {
-        let receipt = Receipt { message_id, kind: ReceiptKind::Unreadable, at_ms: self.clock.now_ms() };
+        let receipt = Receipt::new(message_id, ReceiptKind::Unreadable, self.clock.now_ms());
         let noting = tokio::time::timeout(NOTE, self.intake.receipts(&self.session, vec![receipt]));
         // Elsewhere the caller's thread could not wait. The engine is never there.
         let runtime = Handle::current();
@@ -87,9 +94,49 @@ impl Ears {
         }
     }
 
-    fn news(&self, seen: presence::Seen) {
+    fn presence(&self, seen: presence::Seen) {
         if self.presence.try_send(seen).is_err() {
             tracing::debug!(session = %self.session, "presence passed unrecorded");
+        }
+    }
+
+    fn news(&self, news: News) {
+        if let Err(error) = self.news.try_send(news) {
+            tracing::error!(session = %self.session, %error, "news is lost: it comes faster than it can be recorded");
+        }
+    }
+
+    /// The account, as far as it is paired.
+    fn me(&self) -> Me {
+        self.client.get().and_then(Weak::upgrade).map(|client| Me::of(&client)).unwrap_or_default()
+    }
+
+    fn stanza(&self, stanza: &OwnedNodeRef) {
+        if let Some((chat, sender, id)) = message_of(stanza) {
+            self.order.arrived(&chat.user, &sender.user, &id);
+        } else if let Some(id) = unreadable_of(stanza) {
+            self.unreadable(id);
+        } else if stanza.tag() == "receipt" {
+            let read = receipt::own_read_of(&self.me(), stanza.get(), self.clock.now_ms());
+            if let Some(read) = read {
+                self.news(read);
+            }
+        } else if is_of_own_devices(stanza) {
+            self.news(News::Devices);
+        }
+    }
+
+    fn receipt(&self, heard: &events::Receipt) {
+        if self.me().is(&heard.source.sender) {
+            if let Some(read) = receipt::own_read(heard) {
+                self.news(read);
+            }
+            return;
+        }
+        for one in receipt::observe(heard) {
+            if self.receipts.try_send(one).is_err() {
+                tracing::warn!(session = %self.session, "a receipt passed unrecorded");
+            }
         }
     }
 }
@@ -101,29 +148,30 @@ impl EventHandler for Ears {
                 self.acks.resolve(&ack.id, ack.error.as_deref());
             }
             // Told before anything is done about a stanza.
-            Event::RawNode(stanza) => {
-                if let Some((chat, sender, id)) = message_of(stanza) {
-                    self.order.arrived(&chat.user, &sender.user, &id);
-                } else if let Some(id) = unreadable_of(stanza) {
-                    self.unreadable(id);
-                }
-            }
+            Event::RawNode(stanza) => self.stanza(stanza),
             // Told before its sender is asked to send it once more.
-            Event::UndecryptableMessage(message) if !message.is_unavailable && message::is_wanted(&message.info) => {
-                self.order.unreadable(&message.info);
-            }
-            Event::Receipt(heard) => {
-                for one in receipt::observe(heard) {
-                    if self.receipts.try_send(one).is_err() {
-                        tracing::warn!(session = %self.session, "a receipt passed unrecorded");
-                    }
+            Event::UndecryptableMessage(message) if !message.is_unavailable => {
+                if message::is_ordered(&message.info) {
+                    self.order.unreadable(&message.info);
                 }
             }
-            Event::Presence(update) => self.news(update.into()),
-            Event::ChatPresence(update) => self.news(update.into()),
+            Event::UndecryptableMessage(message) if !message.unavailable_type.is_unrecoverable_fanout() => {}
+            // The hook had the others.
+            Event::Messages(messages) if messages.hook_committed => {}
+            Event::Receipt(heard) => self.receipt(heard),
+            Event::Presence(update) => self.presence(update.into()),
+            Event::ChatPresence(update) => self.presence(update.into()),
+            Event::HistorySync(_) => {
+                if !self.chunks.tell(&event) {
+                    tracing::error!(session = %self.session, "a part of the phone's history is lost: too much waits");
+                }
+            }
             Event::PairingQrCode(qr) => self.signal(Signal::Qr(qr.code.clone(), qr.timeout)),
             Event::PairingQrCodesExhausted(_) => self.signal(Signal::QrExhausted),
-            Event::PairSuccess(_) => self.signal(Signal::Paired),
+            Event::PairSuccess(_) => {
+                self.news(News::Event(Arc::clone(&event)));
+                self.signal(Signal::Paired);
+            }
             Event::PairError(error) => self.signal(Signal::PairFailed(error.error.clone())),
             Event::Connected(_) => self.signal(Signal::Connected),
             Event::LoggedOut(out) => self.signal(Signal::LoggedOut(snake(&format!("{:?}", out.reason)))),
@@ -134,18 +182,19 @@ impl EventHandler for Ears {
                 self.signal(Signal::Refused(snake(&format!("{:?}", failure.reason))));
             }
             Event::Disconnected(lost) => self.signal(Signal::Lost(lost.reason.to_string())),
+            other if NEWS.contains(&other.kind()) => self.news(News::Event(Arc::clone(&event))),
             _ => {}
         }
     }
 
     fn interest(&self) -> EventInterest {
-        EventInterest::of(&[
+        EventInterest::of(&NEWS).union(EventInterest::of(&[
             EventKind::ServerAck,
             EventKind::RawNode,
-            EventKind::UndecryptableMessage,
             EventKind::Receipt,
             EventKind::Presence,
             EventKind::ChatPresence,
+            EventKind::HistorySync,
             EventKind::PairingQrCode,
             EventKind::PairingQrCodesExhausted,
             EventKind::PairSuccess,
@@ -157,8 +206,49 @@ impl EventHandler for Ears {
             EventKind::ClientOutdated,
             EventKind::ConnectFailure,
             EventKind::Disconnected,
-        ])
+        ]))
     }
+}
+
+/// What is recorded as it comes.
+const NEWS: [EventKind; 28] = [
+    EventKind::Messages,
+    EventKind::UndecryptableMessage,
+    EventKind::PictureUpdate,
+    EventKind::UserAboutUpdate,
+    EventKind::ContactUpdated,
+    EventKind::ContactNumberChanged,
+    EventKind::GroupUpdate,
+    EventKind::ContactUpdate,
+    EventKind::IncomingCall,
+    EventKind::MissedCall,
+    EventKind::CallEndedElsewhere,
+    EventKind::SelfPushNameUpdated,
+    EventKind::PinUpdate,
+    EventKind::MuteUpdate,
+    EventKind::ArchiveUpdate,
+    EventKind::StarUpdate,
+    EventKind::MarkChatAsReadUpdate,
+    EventKind::DeleteChatUpdate,
+    EventKind::ClearChatUpdate,
+    EventKind::UserStatusMuteUpdate,
+    EventKind::DeleteMessageForMeUpdate,
+    EventKind::LabelEditUpdate,
+    EventKind::LabelAssociationUpdate,
+    EventKind::DeviceListUpdate,
+    EventKind::IdentityChange,
+    EventKind::BusinessStatusUpdate,
+    EventKind::NewsletterLiveUpdate,
+    EventKind::DisappearingModeChanged,
+];
+
+/// Whether a stanza says that the account's own devices changed; the library does
+/// not report it.
+fn is_of_own_devices(stanza: &OwnedNodeRef) -> bool {
+    let stanza = stanza.get();
+    &*stanza.tag == "notification"
+        && stanza.attrs().optional_string("type").as_deref() == Some("account_sync")
+        && stanza.get_optional_child("devices").is_some()
 }
 
 /// The message that a stanza says a device could not read.

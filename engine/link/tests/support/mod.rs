@@ -58,6 +58,18 @@ impl Intake for Memory {
         Ok(())
     }
 
+    async fn message(&self, _: &SessionId, chat: &Jid, id: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let seen = self.seen.borrow();
+        let changes = self.changes.borrow();
+        let mut all = seen.iter().flat_map(|one| &one.changes).chain(changes.iter());
+        Ok(all.find_map(|change| match change {
+            Change::Message { message, .. } if message.key.remote_jid == *chat && message.key.id == id => {
+                Some(message.body.clone())
+            }
+            _ => None,
+        }))
+    }
+
     async fn receipts(&self, _: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault> {
         self.receipts.send_modify(|heard| heard.extend(receipts));
         Ok(())

@@ -247,7 +247,7 @@ async fn what_could_not_be_read_is_sent_again_first_and_not_for_ever() {
     let world = World::new(json!({ "cooldown": { "enabled": false } })).await;
     let unreadable = async |world: &World, id: &JobId| {
         let (message_id, at_ms) = (world.job(id).await.message_id, world.clock.now_ms());
-        let said = vec![Receipt { message_id, kind: ReceiptKind::Unreadable, at_ms }];
+        let said = vec![Receipt::new(message_id, ReceiptKind::Unreadable, at_ms)];
         world.intake.receipts(&"s".parse().unwrap(), said).await.unwrap();
     };
     let one = world.send(ANA, "one").await;

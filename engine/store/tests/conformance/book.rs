@@ -134,7 +134,7 @@ pub async fn jobs_are_filtered_and_paged(driver: &mut impl Driver) {
 pub async fn receipts_are_kept_with_the_job(driver: &mut impl Driver) {
     let job = add(driver.store(), new_job("s", "628111")).await;
     let other = add(driver.store(), new_job("t", "628111")).await;
-    let receipt = |message_id: &str, kind, at_ms| Receipt { message_id: message_id.to_owned(), kind, at_ms };
+    let receipt = |message_id: &str, kind, at_ms| Receipt::new(message_id, kind, at_ms);
     let said = vec![
         receipt(&job.message_id, ReceiptKind::Read, NOW + 2),
         receipt(&job.message_id, ReceiptKind::Delivered, NOW + 1),
@@ -157,7 +157,7 @@ pub async fn what_cannot_be_read_waits_to_be_sent_again(driver: &mut impl Driver
     let job = add(driver.store(), new_job("s", "628111")).await;
     let read = SendJob { message_id: "3EB0BB".to_owned(), ..new_job("s", "628222") };
     let read = add(driver.store(), read).await;
-    let say = |job: &SendJob, kind, at_ms| Receipt { message_id: job.message_id.clone(), kind, at_ms };
+    let say = |job: &SendJob, kind, at_ms| Receipt::new(&job.message_id, kind, at_ms);
     let said = vec![
         say(&read, ReceiptKind::Delivered, NOW),
         say(&read, ReceiptKind::Unreadable, NOW),
