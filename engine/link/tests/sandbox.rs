@@ -246,7 +246,10 @@ async fn chats_are_sent_to_side_by_side() {
     }
     let sends = phones.iter().enumerate().map(|(n, phone)| {
         let (link, session) = (&world.link, &session);
-        async move { link.send(session, &text(phone, "hello"), &format!("3EB00000000000F{n:03}")).await }
+        async move {
+            let id = format!("3EB00000000000F{n:03}");
+            link.send(session, Outgoing::plain(&text(phone, "hello"), &id)).await
+        }
     });
     for done in futures::future::join_all(sends).await {
         done.unwrap();

@@ -82,7 +82,7 @@ mod tests {
         News::Event(Arc::new(Event::IdentityChange(change)))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn changes_are_named_and_gathered() {
         let me = book().me();
         let mut audit = Audit::default();

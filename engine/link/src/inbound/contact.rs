@@ -20,7 +20,7 @@ const REACTIONS: usize = 256;
 /// What is seen of a notification; nothing if it is none of these.
 pub(crate) async fn observe(names: &dyn Names, event: &Event, now_ms: Millis) -> Vec<Out> {
     let seen = match event {
-        Event::PictureUpdate(update) if update.jid.is_group() => group::picture(names, update).await,
+        Event::PictureUpdate(update) if update.jid.server == whatsapp_rust::Server::Group => group::picture(names, update).await,
         Event::PictureUpdate(update) => {
             of(names, &update.jid, "picture", update.timestamp.timestamp_millis(), |data| {
                 data.insert("pictureId".to_owned(), json!(update.picture_id));

@@ -77,7 +77,7 @@ pub(crate) async fn observe(names: &dyn Names, event: &Event) -> Vec<Out> {
         }
         Event::StarUpdate(update) => {
             let on = update.action.starred.unwrap_or(false);
-            let named = (&update.message_id, update.from_me, update.participant_jid.as_ref());
+            let named = (update.message_id.as_str(), update.from_me, update.participant_jid.as_ref());
             let at_ms = update.timestamp.timestamp_millis();
             let seen = of_message(names, &update.chat_jid, named, at_ms, |seen, key| {
                 let shown = json!(key);
@@ -86,7 +86,7 @@ pub(crate) async fn observe(names: &dyn Names, event: &Event) -> Vec<Out> {
             out(seen.await, update.from_full_sync)
         }
         Event::DeleteMessageForMeUpdate(update) => {
-            let named = (&update.message_id, update.from_me, update.participant_jid.as_ref());
+            let named = (update.message_id.as_str(), update.from_me, update.participant_jid.as_ref());
             let at_ms = update.timestamp.timestamp_millis();
             let seen = of_message(names, &update.chat_jid, named, at_ms, |seen, key| {
                 let shown = json!(key);

@@ -35,11 +35,15 @@ pub(crate) fn is_wanted(info: &MessageInfo) -> bool {
 /// Whether a message of this origin, if it cannot be read, holds back those that
 /// its sender wrote after it. Status posts are no conversation.
 pub(crate) fn is_ordered(info: &MessageInfo) -> bool {
-    is_wanted(info) && !is_status(info) && !info.source.chat.is_newsletter()
+    is_wanted(info) && !is_status(info) && !is_newsletter(info)
 }
 
 fn is_status(info: &MessageInfo) -> bool {
     info.source.chat.server == whatsapp_rust::Server::Broadcast && info.source.chat.user == "status"
+}
+
+fn is_newsletter(info: &MessageInfo) -> bool {
+    info.source.chat.server == whatsapp_rust::Server::Newsletter
 }
 
 /// A message, with all that its observation needs.
@@ -101,7 +105,7 @@ fn common(seen: Seen<'_>) -> Map<String, Value> {
     if let Some(lid) = &sender.lid {
         data.insert("senderLid".to_owned(), json!(lid));
     }
-    if info.source.chat.is_newsletter() && info.server_id != 0 {
+    if is_newsletter(info) && info.server_id != 0 {
         data.insert("serverId".to_owned(), json!(info.server_id));
     }
     data
@@ -111,7 +115,7 @@ fn tags(info: &MessageInfo) -> Vec<&'static str> {
     let mut tags = if info.source.is_from_me { vec!["outbound", "device"] } else { vec!["inbound"] };
     if is_status(info) {
         tags.push("status");
-    } else if info.source.chat.is_newsletter() {
+    } else if is_newsletter(info) {
         tags.push("newsletter");
     }
     tags
