@@ -172,6 +172,16 @@ pub struct Event {
     pub data: Value,
 }
 
+impl Event {
+    /// The chat that an answer goes to unless it names one: that of the event. What
+    /// answers a status post goes to its author, and is no post itself.
+    pub fn answered_in(&self) -> Option<Jid> {
+        let is_status = self.chat.as_ref().is_some_and(|chat| chat.as_str() == "status@broadcast");
+        let author = || Jid::try_from(self.data["sender"].as_str()?.to_owned()).ok();
+        if is_status { author() } else { self.chat.clone() }
+    }
+}
+
 /// What makes the redelivery of a message recognisable within its session. The
 /// names are those of the stanza: they are the same on every delivery.
 pub fn message_dedup(chat: &str, sender: &str, message_id: &str) -> String {
@@ -198,5 +208,27 @@ impl Observation {
     /// An observation that is never redelivered and changes nothing else.
     pub fn new(kind: EventKind, chat: Option<Jid>, data: Value) -> Self {
         Self { kind, chat, dedup: None, data, changes: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_status_post_is_answered_to_its_author() {
+        let event = |chat: &str| Event {
+            id: EventId::new(1),
+            session: "shop".parse().unwrap(),
+            kind: EventKind::MessageReceived,
+            chat: Some(Jid::parse(chat, "62").unwrap()),
+            ts_ms: 1,
+            data: json!({"sender": "62811111@s.whatsapp.net"}),
+        };
+        for (chat, answered) in [("status@broadcast", "62811111@s.whatsapp.net"), ("120363@g.us", "120363@g.us")] {
+            assert_eq!(event(chat).answered_in().unwrap().as_str(), answered);
+        }
     }
 }

@@ -61,7 +61,7 @@ impl Input {
 
     /// How action lists are read for this event.
     pub fn action_context(&self) -> ActionContext {
-        ActionContext { country_code: self.country_code.to_string(), chat: self.event.chat.clone() }
+        ActionContext { country_code: self.country_code.to_string(), chat: self.event.answered_in() }
     }
 }
 

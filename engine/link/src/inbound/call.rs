@@ -8,9 +8,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
 use warest_model::event::{EventKind, Observation};
 use whatsapp_rust::Jid;
-use whatsapp_rust::types::call::{
-    CallAction, CallEndedElsewhere, ElsewhereOutcome, IncomingCall, MissedCall,
-};
+use whatsapp_rust::types::call::{CallAction, CallEndedElsewhere, ElsewhereOutcome, IncomingCall, MissedCall};
 
 /// Most calls that are remembered.
 const CALLS: usize = 256;
@@ -266,7 +264,8 @@ mod tests {
             reason: reason.map(str::to_owned),
         };
         assert_eq!(status(&mut calls, reject(Some("busy"))).await, None);
-        let accept = CallAction::Accept { call_id: "C".into(), call_creator: "777@lid".parse().unwrap(), audio: Vec::new() };
+        let accept =
+            CallAction::Accept { call_id: "C".into(), call_creator: "777@lid".parse().unwrap(), audio: Vec::new() };
         assert_eq!(status(&mut calls, accept).await.unwrap(), "accepted");
         assert_eq!(status(&mut calls, terminate(None)).await.unwrap(), "ended");
         assert_eq!(status(&mut calls, reject(None)).await.unwrap(), "rejected");

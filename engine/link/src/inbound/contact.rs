@@ -20,7 +20,9 @@ const REACTIONS: usize = 256;
 /// What is seen of a notification; nothing if it is none of these.
 pub(crate) async fn observe(names: &dyn Names, event: &Event, now_ms: Millis) -> Vec<Out> {
     let seen = match event {
-        Event::PictureUpdate(update) if update.jid.server == whatsapp_rust::Server::Group => group::picture(names, update).await,
+        Event::PictureUpdate(update) if update.jid.server == whatsapp_rust::Server::Group => {
+            group::picture(names, update).await
+        }
         Event::PictureUpdate(update) => {
             of(names, &update.jid, "picture", update.timestamp.timestamp_millis(), |data| {
                 data.insert("pictureId".to_owned(), json!(update.picture_id));
@@ -153,8 +155,7 @@ mod tests {
         let group = seen(picture("120363@g.us")).await;
         assert_eq!((group.kind, &group.data["change"]), (EventKind::GroupUpdate, &json!("picture")));
         assert_eq!(group.data["picture"], json!({"id": "P1", "removed": false}));
-        let about =
-            UserAboutUpdate::builder().jid(ANI.parse().unwrap()).status("busy".into()).timestamp(now()).build();
+        let about = UserAboutUpdate::builder().jid(ANI.parse().unwrap()).status("busy".into()).timestamp(now()).build();
         let about = seen(Event::UserAboutUpdate(about)).await;
         assert_eq!((&about.data["change"], &about.data["about"]), (&json!("about"), &json!("busy")));
     }

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use warest_model::event::{EventKind, Observation};
 use warest_model::history::{Change, ChatPatch};
 use whatsapp_rust::Jid;
+use whatsapp_rust::types::events::{GroupUpdate, PictureUpdate};
 use whatsapp_rust::wacore::stanza::groups::{GroupNotificationAction as Action, GroupParticipantInfo};
 use whatsapp_rust::wacore_binary::Node;
-use whatsapp_rust::types::events::{GroupUpdate, PictureUpdate};
 
 /// Most people of one notification.
 const PEOPLE: usize = 4_096;
@@ -195,9 +195,9 @@ fn created(names: &dyn Names, told: &Told<'_>, raw: &Node) -> Vec<Observation> {
         (_, Some("new")) => "created",
         _ => "added",
     };
-    let subject = node.get_optional_child("group").and_then(|group| {
-        group.attrs().optional_string("subject").map(|subject| subject.into_owned())
-    });
+    let subject = node
+        .get_optional_child("group")
+        .and_then(|group| group.attrs().optional_string("subject").map(|subject| subject.into_owned()));
     let me: Vec<Who> = names.me().who().into_iter().collect();
     let mut seen = told.went(EventKind::GroupJoin, how, &me);
     if let Some(subject) = subject {
@@ -226,9 +226,7 @@ async fn changed(names: &dyn Names, told: &Told<'_>) -> Vec<Observation> {
             changes.push(told.patch(ChatPatch { ephemeral_seconds: Some(seconds), ..ChatPatch::default() }));
             ("ephemeral", Some(("ephemeral", json!(expiration))))
         }
-        Action::MembershipApprovalMode { enabled } => {
-            ("approval_mode", Some(("approvalMode", json!(enabled))))
-        }
+        Action::MembershipApprovalMode { enabled } => ("approval_mode", Some(("approvalMode", json!(enabled)))),
         Action::MemberAddMode { mode } => {
             let who = if mode == "all_member_add" { "all" } else { "admins" };
             ("member_add_mode", Some(("memberAddMode", json!(who))))
@@ -339,7 +337,8 @@ mod tests {
 
     #[tokio::test]
     async fn people_are_named_by_number_and_lid() {
-        let added = seen("10000100:2@lid", Action::Add { participants: vec![person("20000200@lid")], reason: None }).await;
+        let added =
+            seen("10000100:2@lid", Action::Add { participants: vec![person("20000200@lid")], reason: None }).await;
         assert_eq!(kinds(&added), [EventKind::GroupParticipants]);
         assert_eq!(
             added[0].data,
@@ -355,7 +354,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_or_goes_by_themselves_joins_or_leaves() {
-        let with = |reason: Option<&str>| Action::Add { participants: vec![person(BUDI)], reason: reason.map(Into::into) };
+        let with =
+            |reason: Option<&str>| Action::Add { participants: vec![person(BUDI)], reason: reason.map(Into::into) };
         for (author, action, how) in
             [(BUDI, with(None), "link"), (ANI, with(Some("invite")), "link"), (ANI, with(Some("approved")), "request")]
         {

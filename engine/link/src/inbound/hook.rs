@@ -66,8 +66,12 @@ impl Hook {
                 "a message from an address of unknown kind was acknowledged unseen");
             return None;
         };
-        let originals =
-            Before { session: &self.session, intake: &*self.intake, client: Some(client), batch: before };
+        let originals = Before {
+            session: &self.session,
+            intake: &*self.intake,
+            client: Some(client),
+            batch: before.iter().collect(),
+        };
         message::observe(Seen {
             session: &self.session,
             message: &seen.message,

@@ -144,8 +144,8 @@ impl Recorder {
             Event::Messages(messages) => {
                 for seen in messages {
                     told.push(Arc::clone(&seen.info));
-                    let batch: Vec<Observation> = out.iter().filter_map(Out::event).cloned().collect();
-                    let seen = self.message(book, &seen.message, &seen.info, &batch).await;
+                    let batch = out.iter().filter_map(Out::event).collect();
+                    let seen = self.message(book, &seen.message, &seen.info, batch).await;
                     out.extend(seen.map(Out::Event));
                 }
             }
@@ -168,7 +168,7 @@ impl Recorder {
         book: &Book,
         message: &whatsapp_rust::waproto::whatsapp::Message,
         info: &MessageInfo,
-        batch: &[Observation],
+        batch: Vec<&Observation>,
     ) -> Option<Observation> {
         if !message::is_wanted(info) {
             return None;

@@ -24,7 +24,7 @@ pub(crate) struct Before<'a> {
     pub(crate) intake: &'a dyn Intake,
     pub(crate) client: Option<&'a Client>,
     /// What is recorded before the message.
-    pub(crate) batch: &'a [Observation],
+    pub(crate) batch: Vec<&'a Observation>,
 }
 
 #[async_trait]

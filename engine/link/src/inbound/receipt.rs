@@ -81,10 +81,8 @@ pub(crate) fn own_read_of(me: &Me, stanza: &NodeRef<'_>, now_ms: Millis) -> Opti
     if &*stanza.tag != "receipt" || !me.is(&attributes.optional_jid("from")?) {
         return None;
     }
-    let is_read = matches!(
-        attributes.optional_string("type").as_deref(),
-        Some("read" | "read-self" | "played" | "played-self")
-    );
+    let is_read =
+        matches!(attributes.optional_string("type").as_deref(), Some("read" | "read-self" | "played" | "played-self"));
     let chat = attributes.optional_jid("recipient").filter(|_| is_read)?;
     let listed = stanza.get_optional_child("list").and_then(|list| list.children());
     let listed = listed.into_iter().flatten().filter_map(|item| item.attrs().optional_string("id"));

@@ -246,7 +246,9 @@ fn of_chat(chat: &Who, conversation: &wa::Conversation) -> (ChatPatch, Option<Co
         muted_until_ms: conversation.mute_end_time.map(muted_until),
         unread: conversation.unread_count,
         marked_unread: conversation.marked_as_unread,
-        ephemeral_seconds: conversation.ephemeral_expiration.map(|seconds| Some(seconds).filter(|seconds| *seconds > 0)),
+        ephemeral_seconds: conversation
+            .ephemeral_expiration
+            .map(|seconds| Some(seconds).filter(|seconds| *seconds > 0)),
     };
     let is_person = matches!(chat.address.server(), "s.whatsapp.net" | "lid");
     let contact = is_person.then(|| Contact { name: saved, ..known(chat) });

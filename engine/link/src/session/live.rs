@@ -8,8 +8,8 @@ use crate::inbound::originals::Secrets;
 use crate::inbound::{news, presence, receipt, sync, unread, who};
 use crate::transport::{Dialer, SharedDialer};
 use futures::channel::oneshot;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use warest_model::fault::Fault;
@@ -73,11 +73,8 @@ impl Live {
         let version = shared.versions.current(&shared.http, fallback).await;
 
         let itself = Arc::new(OnceLock::new());
-        let secrets = Secrets {
-            session: session.id.clone(),
-            intake: Arc::clone(&shared.intake),
-            client: Arc::clone(&itself),
-        };
+        let secrets =
+            Secrets { session: session.id.clone(), intake: Arc::clone(&shared.intake), client: Arc::clone(&itself) };
         let dialer = Arc::new(Dialer::new(shared.route.clone()));
         let hook = Hook { session: session.id.clone(), intake: Arc::clone(&shared.intake), order: Arc::clone(&order) };
         let client = ClientBuilder::new()

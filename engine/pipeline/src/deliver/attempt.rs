@@ -217,7 +217,7 @@ impl Deliverer {
     }
 
     fn run_of(&self, event: &Event, delivery: &Delivery, body: &Value, answer: &[u8]) -> Option<NewRun> {
-        let context = ActionContext { country_code: self.country_code.to_string(), chat: event.chat.clone() };
+        let context = ActionContext { country_code: self.country_code.to_string(), chat: event.answered_in() };
         let by = ReactorRef::Target(delivery.target.clone()).to_string();
         let cause = RunCause { by, event: Some(event.id.clone()) };
         let (session, chat, now) = (&event.session, event.chat.as_ref(), self.clock.now_ms());

@@ -23,19 +23,27 @@ fn to_node(kind: EventKind, data: &mut Map<String, Value>) {
         data.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let tags = tags.join(",");
     data.insert("tags".to_owned(), json!(tags));
-    if !matches!(kind, EventKind::MessageReceived | EventKind::MessageReaction) {
-        return;
-    }
     let field = |name: &str| data.get(name).cloned().unwrap_or_default();
+    let content = || raw_message(field("contentType").as_str().unwrap_or_default(), field("message"));
+    // The numbers are WhatsApp's types of what is said of a message.
+    let protocol = |number: u8, mut more: Value| {
+        more["key"] = field("key");
+        more["type"] = json!(number);
+        json!({ "protocolMessage": more })
+    };
+    let message = match kind {
+        EventKind::MessageReceived | EventKind::MessageSent => content(),
+        EventKind::MessageReaction => json!({"reactionMessage": {"key": field("key"), "text": field("reaction")}}),
+        EventKind::MessageRevoked => protocol(0, json!({})),
+        EventKind::MessageEdited => protocol(14, json!({"editedMessage": content()})),
+        _ => return,
+    };
+    let from_me = tags.split(',').any(|tag| tag == "outbound");
     let (chat, sender, is_group) = (field("chatId"), field("sender"), field("isGroup"));
-    let mut key = json!({"remoteJid": chat, "fromMe": false, "id": field("messageId")});
+    let mut key = json!({"remoteJid": chat, "fromMe": from_me, "id": field("messageId")});
     if is_group == true {
         key["participant"] = sender.clone();
     }
-    let message = match kind {
-        EventKind::MessageReaction => json!({"reactionMessage": {"key": field("key"), "text": field("reaction")}}),
-        _ => raw_message(field("contentType").as_str().unwrap_or_default(), field("message")),
-    };
     let seconds = field("timestamp").as_i64().unwrap_or_default() / 1_000;
     let raw = json!({
         "key": key,
@@ -44,7 +52,7 @@ fn to_node(kind: EventKind, data: &mut Map<String, Value>) {
         "messageTimestamp": seconds,
     });
     data.insert("message".to_owned(), raw);
-    let sender = json!({"chatId": chat, "fromMe": false, "isGroup": is_group, "authorJid": sender});
+    let sender = json!({"chatId": chat, "fromMe": from_me, "isGroup": is_group, "authorJid": sender});
     data.insert("sender".to_owned(), sender);
     data.insert("type".to_owned(), json!("notify"));
 }
@@ -53,8 +61,8 @@ fn to_node(kind: EventKind, data: &mut Map<String, Value>) {
 fn raw_message(content_type: &str, content: Value) -> Value {
     let name = match content_type {
         "text" => return raw_text(content),
+        "poll" => return raw_poll(&content),
         "contacts" => "contactsArrayMessage",
-        "poll" => "pollCreationMessage",
         "button_reply" => "buttonsResponseMessage",
         "list_reply" => "listResponseMessage",
         "interactive_reply" => "interactiveResponseMessage",
@@ -62,6 +70,13 @@ fn raw_message(content_type: &str, content: Value) -> Value {
         other => &camel_case(other),
     };
     Value::Object(Map::from_iter([(name.to_owned(), content)]))
+}
+
+fn raw_poll(content: &Value) -> Value {
+    let options = content["options"].as_array().into_iter().flatten();
+    let options: Vec<Value> = options.map(|name| json!({"optionName": name})).collect();
+    let count = &content["selectable"];
+    json!({"pollCreationMessage": {"name": content["question"], "options": options, "selectableOptionsCount": count}})
 }
 
 fn raw_text(content: Value) -> Value {
@@ -157,7 +172,9 @@ mod tests {
         assert_eq!(raw("text", quoting), json!({"extendedTextMessage": {"text": "x", "contextInfo": context}}));
         assert_eq!(raw("image", json!({"caption": "c"})), json!({"imageMessage": {"caption": "c"}}));
         assert_eq!(raw("live_location", json!({})), json!({"liveLocationMessage": {}}));
-        assert_eq!(raw("poll", json!({})), json!({"pollCreationMessage": {}}));
+        let poll = json!({"question": "Lunch?", "options": ["Rice"], "selectable": 1});
+        let raw_poll = json!({"name": "Lunch?", "options": [{"optionName": "Rice"}], "selectableOptionsCount": 1});
+        assert_eq!(raw("poll", poll), json!({"pollCreationMessage": raw_poll}));
     }
 
     #[test]
@@ -171,6 +188,14 @@ mod tests {
         assert_eq!(reaction["data"]["message"]["key"]["id"], "R");
         let raw = json!({"reactionMessage": {"key": on, "text": "👍"}});
         assert_eq!(reaction["data"]["message"]["message"], raw);
+        let data = json!({
+            "messageId": "E", "chatId": "6281@s.whatsapp.net", "sender": "6282@s.whatsapp.net", "isGroup": false,
+            "key": on, "contentType": "text", "message": {"text": "better"}, "tags": ["outbound", "device"],
+        });
+        let edited = shown(PayloadShape::Node, EventKind::MessageEdited, data);
+        let raw = json!({"protocolMessage": {"key": on, "type": 14, "editedMessage": {"conversation": "better"}}});
+        assert_eq!(edited["data"]["message"]["message"], raw);
+        assert_eq!(edited["data"]["sender"]["fromMe"], true);
         let data = json!({"state": "open", "tags": ["session", "open"]});
         let status = shown(PayloadShape::Node, EventKind::SessionStatus, data);
         assert_eq!(status["data"], json!({"state": "open", "tags": "session,open"}));

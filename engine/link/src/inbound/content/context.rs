@@ -143,7 +143,10 @@ mod tests {
         let context = wa::ContextInfo {
             stanza_id: Some("ABC".into()),
             participant: Some("20000200:3@lid".into()),
-            quoted_message: MessageField::some(wa::Message { conversation: Some("before".into()), ..Default::default() }),
+            quoted_message: MessageField::some(wa::Message {
+                conversation: Some("before".into()),
+                ..Default::default()
+            }),
             mentioned_jid: vec!["10000100@lid".into(), "62833333@s.whatsapp.net".into(), "nonsense@@".into()],
             ..Default::default()
         };

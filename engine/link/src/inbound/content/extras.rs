@@ -118,9 +118,10 @@ fn phones(vcard: &str) -> Vec<Value> {
 fn choice(base: &wa::Message) -> (Option<String>, Option<String>) {
     use whatsapp_rust::waproto::whatsapp::__buffa::oneof::message as oneof;
     if let Some(reply) = base.buttons_response_message.as_option() {
-        let text = reply.response.as_ref().map(|oneof::buttons_response_message::Response::SelectedDisplayText(text)| {
-            text.clone()
-        });
+        let text = reply
+            .response
+            .as_ref()
+            .map(|oneof::buttons_response_message::Response::SelectedDisplayText(text)| text.clone());
         return (reply.selected_button_id.clone(), text);
     }
     if let Some(reply) = base.template_button_reply_message.as_option() {
@@ -213,7 +214,11 @@ mod tests {
         let messages = [
             (wa::Message { buttons_response_message: MessageField::some(button), ..Default::default() }, "b1", "Yes"),
             (wa::Message { list_response_message: MessageField::some(list), ..Default::default() }, "r1", "Row"),
-            (wa::Message { interactive_response_message: MessageField::some(flow), ..Default::default() }, "f1", "Tapped"),
+            (
+                wa::Message { interactive_response_message: MessageField::some(flow), ..Default::default() },
+                "f1",
+                "Tapped",
+            ),
         ];
         for (message, id, text) in messages {
             let content = of(&message).unwrap();
@@ -232,6 +237,9 @@ mod tests {
         };
         let message = wa::Message { location_message: MessageField::some(place), ..Default::default() };
         let body = of(&message).unwrap().body;
-        assert_eq!((&body["latitude"], &body["longitude"], &body["name"]), (&json!(-6.2), &json!(106.8), &json!("Monas")));
+        assert_eq!(
+            (&body["latitude"], &body["longitude"], &body["name"]),
+            (&json!(-6.2), &json!(106.8), &json!("Monas"))
+        );
     }
 }

@@ -53,8 +53,8 @@ pub(crate) async fn resolve(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::inbound::who::testing::book;
     use crate::inbound::who::from_stanza;
+    use crate::inbound::who::testing::book;
 
     const ME: &str = "62899999@s.whatsapp.net";
     const ANI: &str = "62811111@s.whatsapp.net";
@@ -75,7 +75,11 @@ mod tests {
     async fn in_a_chat_of_two_the_sides_are_turned() {
         for (sender, said, from_me) in [(ANI, true, false), (ANI, false, true), (ME, true, true), (ME, false, false)] {
             let key = named(ANI, sender, said, None).await;
-            assert_eq!((key.from_me, key.remote_jid.as_str(), key.participant), (from_me, ANI, None), "{sender} {said}");
+            assert_eq!(
+                (key.from_me, key.remote_jid.as_str(), key.participant),
+                (from_me, ANI, None),
+                "{sender} {said}"
+            );
         }
     }
 

@@ -2,8 +2,8 @@
 //! edits, revocations, pins, and after how long messages disappear.
 
 use super::{EventKind, Parts, Seen, at_ms, key};
-use crate::inbound::content::context::Context;
 use crate::inbound::content;
+use crate::inbound::content::context::Context;
 use serde_json::{Map, Value, json};
 use warest_model::clock::Millis;
 use warest_model::history::{Change, ChatPatch, Reaction};
@@ -37,8 +37,8 @@ pub(super) async fn protocol(seen: Seen<'_>, protocol: &wa::message::ProtocolMes
 async fn revoked(seen: Seen<'_>, protocol: &wa::message::ProtocolMessage) -> Parts {
     let key = key::seen(seen, protocol.key.as_option()).await;
     let author = key.participant.as_ref();
-    let by_admin = author.is_some_and(|author| *author != seen.sender.address)
-        || (key.from_me && !seen.info.source.is_from_me);
+    let by_admin =
+        author.is_some_and(|author| *author != seen.sender.address) || (key.from_me && !seen.info.source.is_from_me);
     let data = Map::from_iter([
         ("key".to_owned(), json!(key)),
         ("by".to_owned(), json!(seen.sender.address)),
@@ -69,11 +69,9 @@ async fn edited(seen: Seen<'_>, protocol: &wa::message::ProtocolMessage) -> Opti
 
 fn ephemeral(seen: Seen<'_>, protocol: &wa::message::ProtocolMessage) -> Parts {
     let seconds = protocol.ephemeral_expiration.unwrap_or(0);
-    let data = Map::from_iter([
-        ("change".to_owned(), json!("ephemeral")),
-        ("value".to_owned(), json!(seconds)),
-    ]);
-    let patch = ChatPatch { ephemeral_seconds: Some(Some(seconds).filter(|seconds| *seconds > 0)), ..ChatPatch::default() };
+    let data = Map::from_iter([("change".to_owned(), json!("ephemeral")), ("value".to_owned(), json!(seconds))]);
+    let patch =
+        ChatPatch { ephemeral_seconds: Some(Some(seconds).filter(|seconds| *seconds > 0)), ..ChatPatch::default() };
     let change = Change::Chat { chat: seen.chat.address.clone(), patch, at_ms: at_ms(seen.info) };
     (EventKind::ChatUpdate, data, vec![change])
 }

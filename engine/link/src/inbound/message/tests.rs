@@ -51,15 +51,8 @@ async fn seen_with(message: &wa::Message, info: &MessageInfo, history: &History)
     let book = book();
     let (chat, sender) = named(&book, info).await.unwrap();
     let session = "shop".parse().unwrap();
-    let seen = Seen {
-        session: &session,
-        message,
-        info,
-        chat: &chat,
-        sender: &sender,
-        names: &book,
-        originals: history,
-    };
+    let seen =
+        Seen { session: &session, message, info, chat: &chat, sender: &sender, names: &book, originals: history };
     if is_wanted(info) { observe(seen).await } else { None }
 }
 
@@ -141,7 +134,10 @@ async fn a_file_is_described_beside_the_message() {
     let message = wa::Message { image_message: MessageField::some(image), ..Default::default() };
     let first = seen(&message, &info(ANI, ANI)).await.unwrap();
     let media = &first.data["media"];
-    assert_eq!((&media["kind"], &media["mimetype"], &media["caption"]), (&json!("image"), &json!("image/png"), &json!("look")));
+    assert_eq!(
+        (&media["kind"], &media["mimetype"], &media["caption"]),
+        (&json!("image"), &json!("image/png"), &json!("look"))
+    );
     assert!(media["id"].as_str().unwrap().starts_with("med_"), "{media}");
     let again = seen(&message, &info(ANI, ANI)).await.unwrap();
     assert_eq!(&again.data["media"]["id"], &media["id"], "a redelivery has the same file");
@@ -206,7 +202,9 @@ async fn an_edit_says_what_the_message_says_now() {
         ..Default::default()
     });
     let wrapped = wa::Message {
-        edited_message: MessageField::some(wa::message::FutureProofMessage { message: MessageField::some(edit.clone()) }),
+        edited_message: MessageField::some(wa::message::FutureProofMessage {
+            message: MessageField::some(edit.clone()),
+        }),
         ..Default::default()
     };
     for edit in [edit, wrapped] {

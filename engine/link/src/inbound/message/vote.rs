@@ -13,11 +13,11 @@ use serde_json::{Map, json};
 use warest_model::history::{Change, Vote};
 use warest_model::jid::Jid as Address;
 use warest_model::plan::MessageKey;
+use whatsapp_rust::Jid;
 use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::wacore::poll::{PollVoteCiphertext, compute_option_hash, decrypt_poll_vote_with_secret};
 use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp as wa;
-use whatsapp_rust::Jid;
 
 /// Bytes of a message's secret.
 const SECRET: usize = 32;
@@ -67,8 +67,7 @@ async fn read(
     vote: &wa::message::PollEncValue,
     poll: Option<&wa::Message>,
 ) -> Option<Vec<Vec<u8>>> {
-    let sealed =
-        PollVoteCiphertext { enc_payload: vote.enc_payload.as_deref()?, enc_iv: vote.enc_iv.as_deref()? };
+    let sealed = PollVoteCiphertext { enc_payload: vote.enc_payload.as_deref()?, enc_iv: vote.enc_iv.as_deref()? };
     let authors = author(seen, key).await;
     let voters = both(seen.names, &seen.info.source.sender, seen.info.source.sender_alt.as_ref()).await;
     let secret = match poll.and_then(secret_of) {
@@ -130,9 +129,7 @@ async fn kept(seen: Seen<'_>, authors: &[Jid], id: &str) -> Option<Vec<u8>> {
 
 /// The secret that a message carries.
 pub(crate) fn secret_of(message: &wa::Message) -> Option<[u8; SECRET]> {
-    let secret = |one: &wa::Message| {
-        one.message_context_info.as_option()?.message_secret.as_deref()?.try_into().ok()
-    };
+    let secret = |one: &wa::Message| one.message_context_info.as_option()?.message_secret.as_deref()?.try_into().ok();
     secret(message).or_else(|| secret(content::base(message)))
 }
 
@@ -141,6 +138,7 @@ pub(crate) fn named_options(hashes: &[Vec<u8>], poll: &wa::Message) -> Option<Ve
     let poll = content::poll(content::base(poll))?;
     let names = poll.options.iter().filter_map(|option| option.option_name.as_deref());
     let known: Vec<_> = names.map(|name| (compute_option_hash(name), name)).collect();
-    let name = |hash: &Vec<u8>| known.iter().find(|(known, _)| known[..] == hash[..]).map(|(_, name)| (*name).to_owned());
+    let name =
+        |hash: &Vec<u8>| known.iter().find(|(known, _)| known[..] == hash[..]).map(|(_, name)| (*name).to_owned());
     hashes.iter().map(name).collect()
 }

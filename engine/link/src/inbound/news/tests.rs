@@ -127,7 +127,10 @@ async fn what_this_device_may_not_show_is_told_of() {
         .decrypt_fail_mode(DecryptFailMode::Show)
         .build();
     let seen = unavailable(&super::super::who::testing::book(), &message).await.unwrap();
-    assert_eq!((&seen.data["contentType"], &seen.data["message"]["unavailable"]), (&json!("unavailable"), &json!("view_once")));
+    assert_eq!(
+        (&seen.data["contentType"], &seen.data["message"]["unavailable"]),
+        (&json!("unavailable"), &json!("view_once"))
+    );
 }
 
 #[tokio::test]

@@ -54,7 +54,9 @@ async fn a_change_of_a_chat_is_an_event_and_goes_into_the_history() {
 
     let pin = |pinned| {
         let action = Box::new(action::PinAction { pinned: Some(pinned) });
-        Event::PinUpdate(PinUpdate::builder().jid(jid(ANI)).timestamp(at()).action(action).from_full_sync(false).build())
+        Event::PinUpdate(
+            PinUpdate::builder().jid(jid(ANI)).timestamp(at()).action(action).from_full_sync(false).build(),
+        )
     };
     assert_eq!(patch(&seen(pin(true)).await).pinned_ms, Some(Some(AT)));
     assert_eq!(patch(&seen(pin(false)).await).pinned_ms, Some(None));
@@ -144,14 +146,14 @@ async fn chats_and_messages_go_and_are_starred() {
 
 #[tokio::test]
 async fn contacts_are_saved_and_labels_put() {
-    let action = action::ContactAction {
-        full_name: Some("Ani B".into()),
-        first_name: Some("Ani".into()),
-        ..Default::default()
-    };
+    let action =
+        action::ContactAction { full_name: Some("Ani B".into()), first_name: Some("Ani".into()), ..Default::default() };
     let saved = ContactUpdate::builder().jid(jid(ANI)).timestamp(at()).action(Box::new(action)).from_full_sync(false);
     let saved = seen(Event::ContactUpdate(saved.build())).await;
-    assert_eq!((saved.kind, &saved.data["name"], &saved.data["change"]), (EventKind::ContactUpdate, &json!("Ani B"), &json!("saved")));
+    assert_eq!(
+        (saved.kind, &saved.data["name"], &saved.data["change"]),
+        (EventKind::ContactUpdate, &json!("Ani B"), &json!("saved"))
+    );
     let Change::Contact(contact) = &saved.changes[0] else { panic!() };
     assert_eq!(contact.lid.as_ref().unwrap().as_str(), "10000100@lid");
 
@@ -184,6 +186,9 @@ async fn contacts_are_saved_and_labels_put() {
 #[tokio::test]
 async fn what_was_read_elsewhere_is_read() {
     let read = read(&book(), &jid("10000100@lid"), &["M".to_owned()], AT).await.unwrap();
-    assert_eq!((&read.data["change"], &read.data["ids"], &read.data["chatId"]), (&json!("read"), &json!(["M"]), &json!(ANI)));
+    assert_eq!(
+        (&read.data["change"], &read.data["ids"], &read.data["chatId"]),
+        (&json!("read"), &json!(["M"]), &json!(ANI))
+    );
     assert!(matches!(&read.changes[0], Change::Read { at_ms: AT, .. }));
 }

@@ -72,7 +72,8 @@ impl Past<'_> {
             let Some(from) = self.author(one.key.as_option()).await else { continue };
             let Some(emoji) = one.text.clone().filter(|text| !text.is_empty()) else { continue };
             let ts_ms = one.sender_timestamp_ms.unwrap_or(0).max(0);
-            changes.push(Change::Reaction { key: key.clone(), reaction: Reaction { from: from.address, emoji, ts_ms } });
+            changes
+                .push(Change::Reaction { key: key.clone(), reaction: Reaction { from: from.address, emoji, ts_ms } });
         }
     }
 
@@ -80,7 +81,8 @@ impl Past<'_> {
     async fn votes(&self, key: &MessageKey, poll: &wa::Message, votes: &[wa::PollUpdate], changes: &mut Vec<Change>) {
         for one in votes.iter().take(NOTES) {
             let Some(from) = self.author(one.poll_update_message_key.as_option()).await else { continue };
-            let Some(options) = one.vote.as_option().and_then(|vote| named_options(&vote.selected_options, poll)) else {
+            let Some(options) = one.vote.as_option().and_then(|vote| named_options(&vote.selected_options, poll))
+            else {
                 continue;
             };
             let ts_ms = one.sender_timestamp_ms.or(one.server_timestamp_ms).unwrap_or(0).max(0);

@@ -138,14 +138,21 @@ async fn conversations_become_chats_with_their_messages_oldest_first() {
     assert_eq!(event.kind, EventKind::HistorySync);
     let kept = messages(&batches);
     assert_eq!(kept.iter().map(|one| one.text.as_str()).collect::<Vec<_>>(), ["first", "second", "hello"]);
-    assert_eq!((kept[0].key.remote_jid.as_str(), kept[0].sender.as_str(), kept[0].status), (ANI, ANI, MessageStatus::Received));
+    assert_eq!(
+        (kept[0].key.remote_jid.as_str(), kept[0].sender.as_str(), kept[0].status),
+        (ANI, ANI, MessageStatus::Received)
+    );
     assert_eq!((kept[1].key.from_me, kept[1].starred, kept[1].status), (true, true, MessageStatus::Read));
     assert_eq!(kept[1].sender.as_str(), "62899999@s.whatsapp.net");
     assert_eq!(kept[2].key.participant.as_ref().unwrap().as_str(), BUDI);
-    let chats: Vec<_> = batches.iter().flatten().filter_map(|change| match change {
-        Change::Chat { chat, patch, .. } => Some((chat.as_str(), patch)),
-        _ => None,
-    }).collect();
+    let chats: Vec<_> = batches
+        .iter()
+        .flatten()
+        .filter_map(|change| match change {
+            Change::Chat { chat, patch, .. } => Some((chat.as_str(), patch)),
+            _ => None,
+        })
+        .collect();
     let patch = ChatPatch {
         lid: Some(Address::parse("10000100@lid", "62").unwrap()),
         name: Some("Ani".into()),
@@ -181,7 +188,8 @@ async fn reactions_votes_edits_and_secrets_come_with_their_message() {
     };
     let mut poll = written(key(true, None, "P"), MessageField::some(poll));
     poll.message_secret = Some(vec![7; 32]);
-    poll.reactions = vec![wa::Reaction { key: key(false, Some(BUDI), "R"), text: Some("👍".into()), ..Default::default() }];
+    poll.reactions =
+        vec![wa::Reaction { key: key(false, Some(BUDI), "R"), text: Some("👍".into()), ..Default::default() }];
     poll.poll_updates = vec![wa::PollUpdate {
         poll_update_message_key: key(false, Some("10000100@lid"), "V"),
         vote: MessageField::some(wa::message::PollVoteMessage {

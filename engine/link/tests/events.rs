@@ -1,0 +1,219 @@
+//! What a session sees of a live network: everything goes over the real protocol.
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{ANI, BOT, World, jid};
+use warest_link::{Links as _, Outgoing};
+use warest_model::event::{EventKind, Observation};
+use warest_model::history::{Change, MessageStatus};
+use warest_model::job::ReceiptKind;
+use warest_simnet::{GroupAction, GroupChange, Profile};
+use whatsapp_rust::buffa::MessageField;
+use whatsapp_rust::wacore::poll::{compute_option_hash, encrypt_poll_vote_with_secret};
+use whatsapp_rust::waproto::whatsapp as wa;
+
+const BUDI: &str = "628333000003";
+
+fn address(phone: &str) -> Value {
+    json!(format!("{phone}@s.whatsapp.net"))
+}
+
+fn is(kind: EventKind, field: &'static str, value: impl Into<Value>) -> impl Fn(&Observation) -> bool {
+    let value = value.into();
+    move |one| one.kind == kind && one.data[field] == value
+}
+
+fn text(text: &str) -> wa::Message {
+    wa::Message { conversation: Some(text.into()), ..Default::default() }
+}
+
+fn key(from_me: bool, id: &str) -> MessageField<wa::MessageKey> {
+    MessageField::some(wa::MessageKey { from_me: Some(from_me), id: Some(id.into()), ..Default::default() })
+}
+
+fn protocol(protocol: wa::message::ProtocolMessage) -> wa::Message {
+    wa::Message { protocol_message: MessageField::some(protocol), ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_accounts_phone_writes_and_reads_is_seen() {
+    let world = World::new().await;
+    world.paired().await;
+    let sent = world.net.send_text(BOT, ANI, "from the phone", None).await.unwrap();
+    let seen = world.intake.until("own message", is(EventKind::MessageSent, "text", "from the phone")).await;
+    assert_eq!((&seen.data["chatId"], &seen.data["sender"]), (&address(ANI), &address(BOT)));
+    assert_eq!(seen.data["key"], json!({"remoteJid": address(ANI), "fromMe": true, "id": sent.id}));
+    assert_eq!(seen.data["tags"], json!(["outbound", "device"]));
+    assert!(
+        matches!(&seen.changes[0], Change::Message { message, live: true } if message.status == MessageStatus::Server)
+    );
+
+    let first = world.net.send_text(ANI, BOT, "read me", None).await.unwrap();
+    world.intake.until("message", is(EventKind::MessageReceived, "text", "read me")).await;
+    world.net.mark_read(BOT, ANI, std::slice::from_ref(&first.id)).await.unwrap();
+    let read = world.intake.until("read elsewhere", is(EventKind::ChatUpdate, "change", "read")).await;
+    assert_eq!((&read.data["chatId"], &read.data["ids"]), (&address(ANI), &json!([first.id])));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_edited_and_taken_back() {
+    let world = World::new().await;
+    world.paired().await;
+    let sent = world.net.send_text(ANI, BOT, "frist", None).await.unwrap();
+    world.intake.until("message", is(EventKind::MessageReceived, "text", "frist")).await;
+    let edit = protocol(wa::message::ProtocolMessage {
+        key: key(true, &sent.id),
+        r#type: Some(wa::message::protocol_message::Type::MESSAGE_EDIT),
+        edited_message: MessageField::some(text("first")),
+        ..Default::default()
+    });
+    world.net.send(ANI, BOT, edit, None).await.unwrap();
+    let edited = world.intake.until("edit", is(EventKind::MessageEdited, "text", "first")).await;
+    let named = json!({"remoteJid": address(ANI), "fromMe": false, "id": sent.id});
+    assert_eq!(edited.data["key"], named);
+    let revoke = protocol(wa::message::ProtocolMessage {
+        key: key(true, &sent.id),
+        r#type: Some(wa::message::protocol_message::Type::REVOKE),
+        ..Default::default()
+    });
+    world.net.send(ANI, BOT, revoke, None).await.unwrap();
+    let revoked = world.intake.until("revocation", is(EventKind::MessageRevoked, "by", address(ANI))).await;
+    assert_eq!((&revoked.data["key"], &revoked.data["byAdmin"]), (&named, &json!(false)));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vote_in_a_poll_is_read() {
+    let world = World::new().await;
+    world.paired().await;
+    let option = |name: &str| wa::message::poll_creation_message::Option {
+        option_name: Some(name.into()),
+        ..Default::default()
+    };
+    let secret = [9; 32];
+    let poll = wa::Message {
+        poll_creation_message_v3: MessageField::some(wa::message::PollCreationMessage {
+            name: Some("Lunch?".into()),
+            options: vec![option("Soup"), option("Rice")],
+            ..Default::default()
+        }),
+        message_context_info: MessageField::some(wa::MessageContextInfo {
+            message_secret: Some(secret.to_vec()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let poll = world.net.send(ANI, BOT, poll, None).await.unwrap();
+    let made = world.intake.until("poll", is(EventKind::MessageReceived, "contentType", "poll")).await;
+    assert_eq!(made.data["message"]["options"], json!(["Soup", "Rice"]));
+    let ani = format!("{ANI}@s.whatsapp.net");
+    let chosen = [compute_option_hash("Rice").to_vec()];
+    let (payload, iv) = encrypt_poll_vote_with_secret(&chosen, &secret, &poll.id, &ani, &ani).unwrap();
+    let vote = wa::message::PollUpdateMessage {
+        poll_creation_message_key: key(true, &poll.id),
+        vote: MessageField::some(wa::message::PollEncValue { enc_payload: Some(payload), enc_iv: Some(iv.to_vec()) }),
+        ..Default::default()
+    };
+    let vote = wa::Message { poll_update_message: MessageField::some(vote), ..Default::default() };
+    world.net.send(ANI, BOT, vote, None).await.unwrap();
+    let vote = world.intake.until("vote", is(EventKind::PollVote, "voter", address(ANI))).await;
+    assert_eq!((&vote.data["options"], &vote.data["question"]), (&json!(["Rice"]), &json!("Lunch?")));
+    assert_eq!(vote.data["key"]["id"], poll.id);
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_seen_to_change() {
+    let world = World::new().await;
+    world.paired().await;
+    world.net.add_phone(BUDI, "Budi").await.unwrap();
+    let group = world.net.create_group(ANI, "Choir", &[BOT], None).await.unwrap();
+    let join = world.intake.until("group made", is(EventKind::GroupJoin, "chatId", group.clone())).await;
+    assert_eq!((&join.data["participants"], &join.data["author"]), (&json!([address(BOT)]), &address(ANI)));
+    assert_eq!(join.data["subject"], "Choir");
+
+    let change = async |action, who: &str| world.net.change_group(ANI, &group, action, &[who]).await.unwrap();
+    let people = |action: &'static str| is(EventKind::GroupParticipants, "action", action);
+    change(GroupAction::Add, BUDI).await;
+    let added = world.intake.until("added", people("add")).await;
+    assert_eq!((&added.data["participants"], &added.data["author"]), (&json!([address(BUDI)]), &address(ANI)));
+    assert!(added.data["participantLids"][0].as_str().unwrap().ends_with("@lid"));
+    change(GroupAction::Promote, BUDI).await;
+    world.intake.until("promoted", people("promote")).await;
+    change(GroupAction::Demote, BUDI).await;
+    world.intake.until("demoted", people("demote")).await;
+
+    let update = |change: &'static str| is(EventKind::GroupUpdate, "change", change);
+    world.net.set_group_subject(ANI, &group, "Band").await.unwrap();
+    let subject = world.intake.until("subject", update("subject")).await;
+    assert_eq!(subject.data["subject"], "Band");
+    assert!(matches!(&subject.changes[0], Change::Chat { patch, .. } if patch.name.as_deref() == Some("Band")));
+    world.net.set_group_description(ANI, &group, "loud").await.unwrap();
+    assert_eq!(world.intake.until("description", update("description")).await.data["description"], "loud");
+    let settings =
+        GroupChange { announcement: Some(true), locked: Some(true), approval: Some(true), ..Default::default() };
+    world.net.set_group_settings(ANI, &group, settings).await.unwrap();
+    assert_eq!(world.intake.until("announce", update("announce")).await.data["announce"], true);
+    assert_eq!(world.intake.until("locked", update("locked")).await.data["locked"], true);
+    assert_eq!(world.intake.until("approval", update("approval_mode")).await.data["approvalMode"], true);
+
+    world.net.send_text(ANI, &group, "hello all", None).await.unwrap();
+    let said = world.intake.until("in the group", is(EventKind::MessageReceived, "text", "hello all")).await;
+    assert_eq!((&said.data["chatId"], &said.data["key"]["participant"]), (&json!(group), &address(ANI)));
+
+    world.net.leave_group(BUDI, &group).await.unwrap();
+    let left = world.intake.until("left", is(EventKind::GroupLeave, "how", "left")).await;
+    assert_eq!(left.data["participants"], json!([address(BUDI)]));
+    change(GroupAction::Remove, BOT).await;
+    let removed = world.intake.until("removed", is(EventKind::GroupLeave, "how", "removed")).await;
+    assert_eq!(removed.data["participants"], json!([address(BOT)]));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_rings_and_is_missed() {
+    let world = World::new().await;
+    world.paired().await;
+    let call = world.net.call(ANI, BOT, true, None).await.unwrap();
+    let offer = world.intake.until("call", is(EventKind::Call, "status", "offer")).await;
+    assert_eq!((&offer.data["callId"], &offer.data["from"]), (&json!(call), &address(ANI)));
+    assert_eq!((&offer.data["isVideo"], &offer.data["isGroup"]), (&json!(true), &json!(false)));
+    world.net.end_call(ANI, &call).await.unwrap();
+    let missed = world.intake.until("missed", is(EventKind::Call, "status", "missed")).await;
+    assert_eq!((&missed.data["callId"], &missed.data["isVideo"]), (&json!(call), &json!(true)));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_change_of_themselves_is_seen() {
+    let world = World::new().await;
+    world.paired().await;
+    // They have to have spoken before the network tells one of the other.
+    world.net.send_text(ANI, BOT, "hi", None).await.unwrap();
+    world.intake.until("hi", is(EventKind::MessageReceived, "text", "hi")).await;
+    world.net.set_profile(ANI, Profile { about: Some("busy".into()), ..Profile::default() }).await.unwrap();
+    let about = world.intake.until("about", is(EventKind::ContactUpdate, "change", "about")).await;
+    assert_eq!((&about.data["about"], &about.data["jid"]), (&json!("busy"), &address(ANI)));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_say_whose_they_are_and_pairing_is_audited() {
+    let world = World::new().await;
+    let session = world.paired().await;
+    let audit = world.intake.until("audit", |one| one.kind == EventKind::CredsUpdate).await;
+    assert_eq!(audit.data["me"], address(BOT));
+    assert!(audit.data["changed"].as_array().unwrap().contains(&json!("me")), "{audit:#?}");
+    let id = "3EB0000000000000F1";
+    world.link.send(&session, Outgoing::plain(&support::text(ANI, "hello"), id)).await.unwrap();
+    world.heard(id, ReceiptKind::Delivered).await;
+    let receipts = world.intake.receipts.borrow().clone();
+    let one = receipts.iter().find(|one| one.message_id == id).unwrap();
+    assert_eq!((&one.chat, &one.by), (&Some(jid(ANI)), &Some(jid(ANI))));
+    assert!(one.by_lid.as_ref().is_some_and(|lid| lid.server() == "lid"), "{one:?}");
+    world.link.shutdown().await;
+}
