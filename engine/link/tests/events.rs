@@ -39,7 +39,7 @@ fn protocol(protocol: wa::message::ProtocolMessage) -> wa::Message {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_accounts_phone_writes_and_reads_is_seen() {
+async fn what_the_accounts_phone_writes_is_seen() {
     let world = World::new().await;
     world.paired().await;
     let sent = world.net.send_text(BOT, ANI, "from the phone", None).await.unwrap();
@@ -51,11 +51,6 @@ async fn what_the_accounts_phone_writes_and_reads_is_seen() {
         matches!(&seen.changes[0], Change::Message { message, live: true } if message.status == MessageStatus::Server)
     );
 
-    let first = world.net.send_text(ANI, BOT, "read me", None).await.unwrap();
-    world.intake.until("message", is(EventKind::MessageReceived, "text", "read me")).await;
-    world.net.mark_read(BOT, ANI, std::slice::from_ref(&first.id)).await.unwrap();
-    let read = world.intake.until("read elsewhere", is(EventKind::ChatUpdate, "change", "read")).await;
-    assert_eq!((&read.data["chatId"], &read.data["ids"]), (&address(ANI), &json!([first.id])));
     world.link.shutdown().await;
 }
 
