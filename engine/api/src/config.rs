@@ -23,6 +23,10 @@ pub struct ApiConfig {
     pub body_bytes: usize,
     /// Largest body of a bulk, in bytes.
     pub bulk_bytes: usize,
+    /// Largest body of a request that carries files, in bytes.
+    pub upload_bytes: usize,
+    /// Largest file that an operation takes or fetches into memory, in bytes.
+    pub file_bytes: usize,
     /// Largest plugin file, in bytes.
     pub plugin_bytes: usize,
     /// Longest wait of `session/create` for a QR code.
@@ -43,6 +47,8 @@ impl Default for ApiConfig {
             streams: StreamLimits::default(),
             body_bytes: 1 << 20,
             bulk_bytes: 8 << 20,
+            upload_bytes: 1_025 << 20,
+            file_bytes: 16 << 20,
             plugin_bytes: PLUGIN_BYTES,
             qr_wait: Duration::from_millis(2_500),
             send_wait: Duration::from_secs(10),

@@ -44,6 +44,15 @@ impl Reply {
         self.with("results", results)
     }
 
+    /// With this `result` instead of what it had; a refusal has none.
+    pub fn result_only(mut self, result: impl Serialize) -> Self {
+        self.fields.remove("results");
+        match self.http.is_client_error() || self.http.is_server_error() {
+            true => self.result(Value::Null),
+            false => self.result(result),
+        }
+    }
+
     /// With the time after which it may be asked again, in seconds.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -45,7 +45,7 @@ impl ApiError {
     pub fn missing(field: &str) -> Self {
         match field {
             "sessionId" => Self::new(codes::SESSION_REQUIRED, "sessionId is required"),
-            other => Self::new(codes::MISSING_PARAMETER, format!("`{other}` is required")),
+            other => Self::new(codes::MISSING_PARAMETER, format!("{other} is required")),
         }
     }
 
@@ -57,6 +57,11 @@ impl ApiError {
     /// There is no such thing.
     pub fn not_found(what: &str) -> Self {
         Self::new(codes::NOT_FOUND, format!("{what} was not found"))
+    }
+
+    /// There is no open account behind the session.
+    pub fn not_open() -> Self {
+        Self::new(codes::SESSION_NOT_LOGGED_IN, "Login required (scan QR or pairing)")
     }
 
     /// Its code.
@@ -111,7 +116,12 @@ impl From<EngineError> for ApiError {
             EngineError::Full { retry_after } => Self::new(codes::SESSION_BUSY, message).retry_after(retry_after),
             EngineError::Preflight(why) => Self::new(codes::BAD_REQUEST, "Webhook preflight failed")
                 .with("results", json!([{ "results": [{ "ok": false, "error": why }] }])),
+            EngineError::NotOpen => Self::not_open(),
             EngineError::Link(fault) => link(&fault),
+            EngineError::Files(why) => {
+                tracing::error!(why, "a file could not be kept");
+                Self::new(codes::INTERNAL_ERROR, "the file could not be kept; see the server's log")
+            }
             EngineError::Store(error) => error.into(),
         }
     }

@@ -11,6 +11,7 @@
 //! internal error text leaves the process.
 
 mod admission;
+mod asking;
 mod auth;
 pub mod codes;
 mod config;
@@ -18,7 +19,12 @@ pub mod connection;
 pub mod envelope;
 mod error;
 mod extract;
+mod faults;
+mod files;
 mod idempotency;
+mod knowing;
+mod people;
+mod picture;
 mod routes;
 mod sending;
 mod server;

@@ -27,7 +27,10 @@ use warest_store::JobEnd;
 pub struct Batch<'a> {
     entry: &'a SessionEntry,
     births: &'a Births,
-    quoted: Option<&'a str>,
+    /// The message that is changed; none if messages are sent.
+    about: Option<&'a str>,
+    /// The code of a failure that has none of its own.
+    failed: Code,
     at_ms: Option<Millis>,
     sends: Vec<Send>,
     /// When the last of those that a guard refused may be tried again.
@@ -37,6 +40,8 @@ pub struct Batch<'a> {
 struct Send {
     to: String,
     jid: Jid,
+    forwarded: bool,
+    quoted: Option<String>,
     job: Option<SendJob>,
     state: SendState,
 }
@@ -62,16 +67,30 @@ impl SendState {
 }
 
 impl<'a> Batch<'a> {
-    /// No sends yet. `quoted` is the id of the message that they answer; `at_ms`
-    /// is when they are sent, if not now.
-    pub fn new(entry: &'a SessionEntry, births: &'a Births, quoted: Option<&'a str>, at_ms: Option<Millis>) -> Self {
-        Self { entry, births, quoted, at_ms, sends: Vec::new(), again_ms: None }
+    /// No sends yet. `at_ms` is when they are sent, if not now.
+    pub fn new(entry: &'a SessionEntry, births: &'a Births, at_ms: Option<Millis>) -> Self {
+        Self { entry, births, about: None, failed: codes::SEND_FAILED, at_ms, sends: Vec::new(), again_ms: None }
+    }
+
+    /// With this code for what fails without one of its own.
+    pub fn of(self, failed: Code) -> Self {
+        Self { failed, ..self }
+    }
+
+    /// All of it is about this message.
+    pub fn about(self, message_id: &'a str) -> Self {
+        Self { about: Some(message_id), ..self }
     }
 
     /// Queues an effect for the recipient written as `to`. Refused only if it is
     /// the first: what is queued already is not taken back. One that a guard
     /// refuses has failed; the others go on.
     pub async fn queue(&mut self, state: &ApiState, to: String, jid: Jid, effect: Effect) -> Result<(), ApiError> {
+        let (quoted, forwarded) = match &effect {
+            Effect::Message { quoted, forwarded, .. } => (quoted.as_ref().map(|key| key.id.clone()), *forwarded),
+            _ => (None, false),
+        };
+        let send = |job, state| Send { to, jid, quoted, forwarded, job, state };
         // What is scheduled meets the guards when it falls due.
         let scheduled = self.at_ms.is_some_and(|at_ms| at_ms > state.now_ms());
         let outlook = match scheduled {
@@ -86,12 +105,12 @@ impl<'a> Batch<'a> {
             }
             Ok(Outlook::Refused { fault, until_ms }) => {
                 self.again_ms = self.again_ms.max(until_ms);
-                self.refuse(to, jid, fault);
+                self.refuse(send(None, SendState::Failed(fault)));
                 return Ok(());
             }
             Err(error) if self.sends.is_empty() => return Err(error.into()),
             Err(error) => {
-                self.refuse(to, jid, Fault::retry("not_queued", error.to_string()));
+                self.refuse(send(None, SendState::Failed(Fault::retry("not_queued", error.to_string()))));
                 return Ok(());
             }
         };
@@ -107,15 +126,15 @@ impl<'a> Batch<'a> {
             Err(error) if self.sends.is_empty() => return Err(error.into()),
             Err(error) => (None, SendState::Failed(Fault::retry("not_queued", error.to_string()))),
         };
-        self.sends.push(Send { to, jid, job, state });
+        self.sends.push(send(job, state));
         Ok(())
     }
 
     /// Notes a send that has no job.
-    fn refuse(&mut self, to: String, jid: Jid, fault: Fault) {
+    fn refuse(&mut self, send: Send) {
         // Those behind it keep their ids, should the request come again.
         self.births.skip();
-        self.sends.push(Send { to, jid, job: None, state: SendState::Failed(fault) });
+        self.sends.push(send);
     }
 
     /// Waits for the ends, and answers: `sent` if all went out. `kind` is what
@@ -127,7 +146,7 @@ impl<'a> Batch<'a> {
         }
         let now = state.now_ms();
         let phone = own_phone(state, self.entry);
-        let results: Vec<Value> = self.sends.iter().map(|send| send.result(&phone, kind, self.quoted, now)).collect();
+        let results: Vec<Value> = self.sends.iter().map(|send| self.result(send, &phone, kind, now)).collect();
         let (code, message) = self.outcome(sent);
         let mut reply = Reply::new(code, message).results(results);
         if let Some(again_ms) = self.again_ms {
@@ -154,9 +173,19 @@ impl<'a> Batch<'a> {
             None if out == all => (codes::SUCCESS, sent.to_owned()),
             None if later == all => (codes::SCHEDULED, "Scheduled".to_owned()),
             None => (codes::SEND_QUEUED, self.waits_for()),
-            Some(fault) if failed == all => (code_of(fault), fault.message.clone()),
+            Some(fault) if failed == all => (code_of(fault, self.failed), fault.message.clone()),
             Some(_) => (codes::PARTIAL_SUCCESS, format!("{failed} of {all} recipients failed")),
         }
+    }
+
+    /// What became of one, as a result shows it.
+    fn result(&self, send: &Send, phone: &str, kind: &str, now_ms: Millis) -> Value {
+        let mut result = send.result(phone, kind, now_ms);
+        result["sessionId"] = json!(self.entry.session.id);
+        if let Some(message_id) = self.about {
+            result["messageId"] = json!(message_id);
+        }
+        result
     }
 
     fn waits_for(&self) -> String {
@@ -206,7 +235,7 @@ impl Send {
         job.fault.filter(|_| waits).map(|fault| (job.due_ms, fault))
     }
 
-    fn result(&self, phone: &str, kind: &str, quoted: Option<&str>, now_ms: Millis) -> Value {
+    fn result(&self, phone: &str, kind: &str, now_ms: Millis) -> Value {
         let mut due_ms = None;
         let mut error = self.state.fault();
         let (status, at_ms) = match &self.state {
@@ -234,28 +263,54 @@ impl Send {
             "jobId": self.job.as_ref().map(|job| &job.id),
             "dueAt": due_ms,
             "error": error.map(crate::view::fault_json),
-            "advancedInfo": { "isForwarded": false, "quotedMessageId": quoted },
+            "advancedInfo": { "isForwarded": self.forwarded, "quotedMessageId": self.quoted },
         })
     }
 }
 
 /// The number of the account itself, in digits; empty if it is not paired.
-fn own_phone(state: &ApiState, entry: &SessionEntry) -> String {
+pub fn own_phone(state: &ApiState, entry: &SessionEntry) -> String {
     let me = state.engine.status(entry).me.or_else(|| entry.session.me.clone()).unwrap_or_default();
     me.chars().take_while(char::is_ascii_digit).collect()
 }
 
-/// The code for a send that failed.
-fn code_of(fault: &Fault) -> Code {
+/// A request that cannot be done for what it asks.
+pub fn refusal(fault: &Fault, default: Code) -> ApiError {
+    ApiError::new(code_of(fault, default), fault.message.clone())
+}
+
+/// The code for a fault; `default` where it has none of its own.
+pub fn code_of(fault: &Fault, default: Code) -> Code {
     match fault.code.as_str() {
         "recipient_not_on_whatsapp" | "recipient_invalid" | "recipient_missing" => codes::RECIPIENT_INVALID,
-        "send_forbidden" | OPTED_OUT => codes::RECIPIENT_NOT_ALLOWED,
+        "send_forbidden" | "not_a_member" | OPTED_OUT => codes::RECIPIENT_NOT_ALLOWED,
+        "recipient_blocked" => codes::RECIPIENT_BLOCKED,
+        "not_admin" => codes::GROUP_NOT_ADMIN,
+        "group_not_found" => codes::GROUP_NOT_FOUND,
         "guard_quota" => codes::QUOTA_EXCEEDED,
         code if code.starts_with("guard_") => codes::SEND_THROTTLED,
         "text_too_long" => codes::MESSAGE_TOO_LONG,
+        "caption_too_long" => codes::CAPTION_TOO_LONG,
+        "text_missing" | "url_missing" | "message_missing" | "key_missing" => codes::MISSING_PARAMETER,
+        "poll_invalid" => codes::POLL_INVALID,
+        "buttons_invalid" => codes::BUTTONS_LIMIT_EXCEEDED,
+        "list_invalid" => codes::LIST_FORMAT_INVALID,
+        "message_invalid" | "message_too_large" => codes::UNSUPPORTED_MESSAGE_TYPE,
+        "message_unknown" => codes::MESSAGE_NOT_FOUND,
+        "media_unknown" => codes::MEDIA_NOT_FOUND,
+        "media_too_large" => codes::MEDIA_TOO_LARGE,
+        "media_unsupported" | "media_corrupt" | "media_unconverted" | "ffmpeg_missing" => {
+            codes::MEDIA_UNSUPPORTED_FORMAT
+        }
+        "media_unavailable" | "media_fetch_failed" | "url_refused" => codes::MEDIA_DOWNLOAD_FAILED,
+        "media_upload_failed" => codes::MEDIA_UPLOAD_FAILED,
+        "url_invalid" | "transform_invalid" | "transcode_invalid" | "number_invalid" | "location_invalid"
+        | "contact_invalid" | "media_type_invalid" | "media_id_invalid" | "key_invalid" | "filename_too_long" => {
+            codes::INVALID_PARAMETER
+        }
         OVERLIMIT | REACH_OUT_LOCKED => codes::SEND_THROTTLED,
         "logged_out" => codes::SESSION_NOT_LOGGED_IN,
         "session_deleted" => codes::SESSION_NOT_FOUND,
-        _ => codes::SEND_FAILED,
+        _ => default,
     }
 }

@@ -31,6 +31,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(panicked));
     Router::new()
         .route("/", get(home))
+        .route("/storage/private/{mediaId}", get(routes::media::signed))
         .nest("/api/v1", routes::v1(&state))
         .fallback(routes::unknown_path)
         .method_not_allowed_fallback(routes::wrong_method)

@@ -15,13 +15,16 @@ use tokio_util::task::AbortOnDropHandle;
 use warest_api::connection::Patient;
 use warest_api::{ApiConfig, ApiState, Gate, router};
 use warest_link::{KeyStores, LinkConfig, LinkManager, Unread};
+use warest_media::Media;
 use warest_model::clock::{SharedClock, SystemClock};
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
+use warest_pipeline::engine::Files;
 use warest_pipeline::{Engine, Prepared};
 use warest_react::flow::{FlowEngine, FlowLimits};
 use warest_react::wasm::{PluginHost, PluginLimits};
 use warest_store::cache::local::LocalCache;
+use warest_store::media::{MediaShelf, ObjectShelf, ShelfOptions};
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
 
@@ -58,8 +61,9 @@ impl Running {
         let cache = Arc::new(LocalCache::new(settings.cache, clock.clone()));
         let flows = FlowEngine::new(FlowLimits::default())?;
         let plugins = PluginHost::new(PluginLimits::default())?;
+        let files = Files { shelf: open_shelf(&settings)?, media: Media::new(settings.media.clone()) };
         let mut prepared =
-            Prepared::new(store.clone(), cache, clock.clone(), flows, plugins, settings.engine.clone()).await?;
+            Prepared::new(store.clone(), cache, clock.clone(), flows, plugins, files, settings.engine.clone()).await?;
         if let Some(stream) = settings.redis_stream {
             prepared.feed(Arc::new(RedisSink::new(stream, clock.clone())?));
         }
@@ -102,11 +106,22 @@ impl Running {
     }
 }
 
-async fn open_store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
-    let key = match &settings.master_key {
+fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
+    Ok(match &settings.master_key {
         Some(hex) => MasterKey::from_hex(hex).context("WAREST_MASTER_KEY")?,
         None => MasterKey::load_or_create(&settings.data_dir.join("master.key"))?,
-    };
+    })
+}
+
+fn open_shelf(settings: &Settings) -> anyhow::Result<Arc<dyn MediaShelf>> {
+    let storage = &settings.storage;
+    let options = ShelfOptions { seal: storage.encrypt, signing_secret: storage.signing_secret.clone() };
+    let shelf = ObjectShelf::in_folder(&storage.path, &Cipher::new(&master_key(settings)?), &options);
+    Ok(Arc::new(shelf.with_context(|| format!("opening {}", storage.path.display()))?))
+}
+
+async fn open_store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
+    let key = master_key(settings)?;
     let database = settings.database();
     let restoring = restoring(&database);
     if restoring.exists() && !database.exists() {

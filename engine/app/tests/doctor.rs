@@ -2,27 +2,30 @@
 //! `warest doctor` on a sound store, and on copies in which one thing each was
 //! made wrong.
 
+use futures::StreamExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use warest_model::event::{Event, EventKind};
-use warest_model::id::{EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
+use warest_model::history::{Change, Media, Message, MessageStatus};
+use warest_model::id::{EventId, FlowId, JobId, MediaId, RunId, SessionId, TargetId, UserId};
 use warest_model::jid::Jid;
 use warest_model::job::SendJob;
-use warest_model::plan::{Effect, Path as StepPath, Plan};
+use warest_model::plan::{Effect, MessageKey, Path as StepPath, Plan};
 use warest_model::reactor::{Flow, Plugin, PluginBinding, ReactorRef};
 use warest_model::run::{Run, RunCause, RunState, Step, StepState};
 use warest_model::session::Session;
 use warest_model::target::{Target, TargetHealth, TargetOptions};
 use warest_model::user::User;
+use warest_store::media::{MediaFile, MediaRows, MediaShelf, ObjectShelf, ShelfOptions, object_name};
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
-use warest_store::{EventLog, NewEvent, NewRun, Reactors, Registry, Runs, SendQueue, Targets};
+use warest_store::{EventLog, History, NewEvent, NewRun, Reactors, Registry, Runs, SendQueue, Targets};
 
 const NOW: i64 = 1_700_000_000_000;
 const KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";
@@ -142,11 +145,70 @@ async fn sound(folder: &Path) {
         ReactorRef::Plugin("echo".to_owned()),
         ReactorRef::Target(id("tgt_00000000000000000000000001")),
     ];
-    store.append(vec![NewEvent { event, dedup: Some("k".to_owned()), owed, consent: None }]).await.unwrap();
+    store
+        .append(vec![NewEvent { event, dedup: Some("k".to_owned()), owed, consent: None, changes: Vec::new() }])
+        .await
+        .unwrap();
     store.start_run(run("1", None, Some("1"))).await.unwrap();
     store.start_run(run("2", Some(NOW), None)).await.unwrap();
     store.queue_job(job("2", None)).await.unwrap();
+    let (media, chat) = (picture(), Jid::parse("628111", "62").unwrap());
+    let message = Message {
+        key: MessageKey { remote_jid: chat.clone(), from_me: false, id: "M".to_owned(), participant: None },
+        sender: chat,
+        push_name: None,
+        ts_ms: NOW,
+        content_type: "image".to_owned(),
+        text: "look".to_owned(),
+        body: b"look".to_vec(),
+        media: Some(media.clone()),
+        quoted: None,
+        mentions: Vec::new(),
+        status: MessageStatus::Received,
+        starred: false,
+        edited_ms: None,
+        revoked_ms: None,
+        pinned_until_ms: None,
+    };
+    store.apply(&id("shop"), vec![Change::Message { message: Box::new(message), live: true }]).await.unwrap();
+    let options = ShelfOptions { seal: true, ..ShelfOptions::default() };
+    let shelf = ObjectShelf::in_folder(&folder.join(STORAGE), &Cipher::new(&key), &options).unwrap();
+    let bytes = futures::stream::once(async { Ok("a picture".into()) }).boxed();
+    let shelved = shelf.put(&object_name(&id("shop"), &media.id, NOW), bytes, 100).await.unwrap();
+    let file = MediaFile {
+        object: shelved.object,
+        size: shelved.size,
+        sha256: shelved.sha256,
+        mimetype: None,
+        width: None,
+        height: None,
+        seconds: None,
+    };
+    store.media_stored(&media.id, &file).await.unwrap();
     store.close().await.unwrap();
+}
+
+/// Where files are kept in a data folder.
+const STORAGE: &str = "private/storages";
+
+fn picture() -> Media {
+    Media {
+        id: id::<MediaId>("med_01HF5QZVQSK3T1SH4Z2RCB2DQB"),
+        kind: "image".to_owned(),
+        mimetype: "image/png".to_owned(),
+        size: 9,
+        sha256: String::new(),
+        file_name: None,
+        width: None,
+        height: None,
+        seconds: None,
+    }
+}
+
+/// The one file in the storage.
+fn stored_file(folder: &Path) -> PathBuf {
+    let name = object_name(&id("shop"), &picture().id, NOW);
+    folder.join(STORAGE).join(format!("{name}.sealed"))
 }
 
 fn write_key(folder: &Path, key: &str) {
@@ -163,11 +225,20 @@ fn private() -> tempfile::TempDir {
 /// A private copy of a store.
 fn copy(of: &Path) -> tempfile::TempDir {
     let folder = private();
-    for file in fs::read_dir(of).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
-    }
+    copy_files(of, folder.path());
     folder
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for file in fs::read_dir(from).unwrap() {
+        let (file, there) = (file.as_ref().unwrap(), to.join(file.as_ref().unwrap().file_name()));
+        if file.file_type().unwrap().is_dir() {
+            fs::create_dir(&there).unwrap();
+            copy_files(&file.path(), &there);
+        } else {
+            fs::copy(file.path(), there).unwrap();
+        }
+    }
 }
 
 /// Does to a store what nothing in the engine would.
@@ -252,6 +323,30 @@ async fn each_thing_that_is_wrong_is_found_and_repaired_if_that_is_safe() {
         ("dedup_session", "INSERT INTO event_dedup (session, key) VALUES ('gone', 'k')".into(), Rows(1)),
         ("keys_session", "INSERT INTO wa_stores (session) VALUES ('gone')".into(), No),
         ("keys_store", "INSERT INTO wa_kv (store, kind, key) VALUES (99, 1, x'01')".into(), Rows(1)),
+        ("book_session", "INSERT INTO command_books VALUES ('gone', '{}')".into(), Rows(1)),
+        (
+            "chat_session",
+            "INSERT INTO chats (session_no, jid, created_ms, updated_ms) VALUES (99, '1@lid', 0, 0)".into(),
+            Rows(1),
+        ),
+        (
+            "message_chat",
+            "INSERT INTO messages (seq, session_no, chat_no, id, from_me, sender, ts_ms, content_type, text, status,
+                                   starred, body)
+             VALUES (5, 1, 99, 'X', 0, '1@lid', 0, 'text', 'hi', 0, 0, x'')"
+                .into(),
+            Rows(1),
+        ),
+        ("chat_counts", "UPDATE chats SET messages = 7".into(), Rows(1)),
+        ("chat_counts", "UPDATE chats SET last_seq = NULL".into(), Rows(1)),
+        ("message_file", "UPDATE messages SET media = 'med_gone'".into(), Rows(1)),
+        (
+            "file_message",
+            "INSERT INTO media (id, session_no, direction, kind, mime, size, sha256, state, attempts, due_ms, created_ms)
+             VALUES ('med_X', 1, 'received', 'image', '', 0, '', 'remote', 0, 0, 0)"
+                .into(),
+            Rows(1),
+        ),
         ("jobs", "UPDATE jobs SET record = x'ff' WHERE id LIKE '%2'".into(), No),
         ("jobs", "DELETE FROM runs WHERE id LIKE '%1'; DELETE FROM steps WHERE run LIKE '%1'".into(), No),
         ("runs", "DELETE FROM jobs WHERE id LIKE '%1'".into(), Rows(1)),
@@ -292,6 +387,40 @@ async fn each_thing_that_is_wrong_is_found_and_repaired_if_that_is_safe() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn files_are_compared_with_the_list_of_them() {
+    let whole = private();
+    sound(whole.path()).await;
+    for (case, spoil) in [
+        ("it is gone", (|file: &Path| fs::remove_file(file).unwrap()) as fn(&Path)),
+        ("it was cut", |file| fs::File::options().write(true).open(file).unwrap().set_len(50).unwrap()),
+        ("the folder is gone", |file| fs::remove_dir_all(file.ancestors().nth(7).unwrap()).unwrap()),
+    ] {
+        let folder = copy(whole.path());
+        spoil(&stored_file(folder.path()));
+        let (code, said) = doctor(folder.path(), &[]);
+        assert_eq!((code, names(&said)), (1, vec!["file_object"]), "{case}: {said}");
+        let (code, said) = doctor(folder.path(), &["--fix"]);
+        assert_eq!((code, &said["findings"][0]["repaired"]), (1, &Value::from(1)), "{case}");
+        let (_, said) = doctor(folder.path(), &[]);
+        assert!(!names(&said).contains(&"file_object"), "{case}: it is fetched again on demand: {said}");
+    }
+
+    // As after a crash between the file and its row.
+    let folder = copy(whole.path());
+    let left = stored_file(folder.path()).with_file_name("med_01HF5QZVQSK3T1SH4Z2RCB2DQC.sealed");
+    fs::copy(stored_file(folder.path()), &left).unwrap();
+    assert_eq!(doctor(folder.path(), &[]).0, 0, "it may be about to be listed");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+    let (code, said) = doctor(folder.path(), &[]);
+    assert_eq!((code, names(&said)), (1, vec!["object_file"]), "{said}");
+    assert!(left.exists(), "nothing is removed unasked");
+    assert_eq!(doctor(folder.path(), &["--fix"]).1["findings"][0]["repaired"], 1);
+    assert!(!left.exists() && stored_file(folder.path()).exists());
+    assert_eq!(doctor(folder.path(), &[]).0, 0);
 }
 
 #[tokio::test]
@@ -353,4 +482,32 @@ async fn what_is_no_store_cannot_be_looked_at() {
     spoil(folder.path(), "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1").await;
     let (code, said) = doctor(folder.path(), &[]);
     assert!(code == 2 && said["error"].as_str().unwrap().contains("another version"), "{said}");
+}
+
+#[tokio::test]
+async fn a_backup_is_sound_with_its_files_and_says_what_is_missing_without_them() {
+    let (whole, apart) = (private(), private());
+    sound(whole.path()).await;
+    let warest = |arguments: &[&str], folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warest"));
+        command.args(arguments).arg("--data-dir").arg(folder);
+        command.env_remove("WAREST_MASTER_KEY").env_remove("WAREST_DB_SQLITE_PATH");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (name, flags, findings) in [("with", vec![], vec![]), ("without", vec!["--no-files"], vec!["file_object"])] {
+        let backup = apart.path().join(name);
+        let said = warest(&[vec!["backup", backup.to_str().unwrap()], flags].concat(), whole.path());
+        let manifest: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((&manifest["counts"]["messages"], &manifest["counts"]["storedFiles"]), (&1.into(), &1.into()));
+        let files = findings.is_empty().then_some(1);
+        assert_eq!(manifest["files"]["files"].as_u64(), files, "{manifest}");
+        let elsewhere = private();
+        write_key(elsewhere.path(), KEY);
+        warest(&["restore", backup.to_str().unwrap()], elsewhere.path());
+        let (_, said) = doctor(elsewhere.path(), &[]);
+        assert_eq!(names(&said), findings, "{name}: {said}");
+        assert_eq!(stored_file(elsewhere.path()).exists(), files.is_some());
+    }
 }

@@ -32,6 +32,9 @@ pub struct LinkConfig {
     pub redelivery: Duration,
     /// For one send, the server's acknowledgement included.
     pub send_timeout: Duration,
+    /// For the files of one message, up or down. Transfers that stand still end
+    /// much earlier.
+    pub media_timeout: Duration,
 }
 
 impl Default for LinkConfig {
@@ -48,6 +51,7 @@ impl Default for LinkConfig {
             pairing: Duration::from_secs(600),
             redelivery: Duration::from_secs(15),
             send_timeout: Duration::from_secs(30),
+            media_timeout: Duration::from_secs(1_800),
         }
     }
 }

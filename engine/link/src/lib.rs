@@ -13,11 +13,13 @@ mod account;
 mod address;
 mod backoff;
 mod config;
+mod download;
 mod http;
 mod inbound;
 pub mod manager;
 mod outbound;
 mod proxy;
+pub mod sealed;
 mod session;
 mod tls;
 mod transport;
@@ -82,13 +84,26 @@ pub struct Qr {
     pub expires_ms: Millis,
 }
 
+/// A code to type into the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingCode {
+    /// The code as phones show it: `ABCD-1234`.
+    pub text: String,
+    /// The number of the phone that it is for, in digits.
+    pub phone: String,
+    /// When it runs out.
+    pub expires_ms: Millis,
+}
+
 /// What is known of a session's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkStatus {
     /// Where it is in its life.
     pub state: SessionState,
-    /// The code to scan, in state `qr`.
+    /// The code to scan, in the states `qr` and `pairing_code`.
     pub qr: Option<Qr>,
+    /// The code to type, in state `pairing_code`.
+    pub pairing_code: Option<PairingCode>,
     /// The account's own address, once paired.
     pub me: Option<String>,
 }
@@ -131,17 +146,21 @@ pub struct Outgoing<'a> {
     ///
     /// [`Content::sources`]: warest_model::content::Content::sources
     pub files: &'a [Attachment],
-    /// The message that it quotes, forwards, edits, pins or votes on, if the
+    /// The message that it forwards, edits or, if it does neither, quotes, if the
     /// history has it: WhatsApp's protobuf.
     pub original: Option<&'a [u8]>,
     /// The last message of the chat, where a change of a chat names it.
     pub last: Option<(&'a MessageKey, Millis)>,
+    /// After how long messages of the chat disappear, in seconds.
+    pub ephemeral_seconds: Option<u32>,
+    /// Who sees it, if it is a status: the account's contacts.
+    pub audience: &'a [Jid],
 }
 
 impl<'a> Outgoing<'a> {
     /// An effect that needs nothing else.
     pub fn plain(effect: &'a Effect, message_id: &'a str) -> Self {
-        Self { effect, message_id, files: &[], original: None, last: None }
+        Self { effect, message_id, files: &[], original: None, last: None, ephemeral_seconds: None, audience: &[] }
     }
 }
 
@@ -184,7 +203,12 @@ pub trait Links: Send + Sync + 'static {
     /// is no longer on WhatsApp's servers is asked of the phone that sent it.
     async fn download(&self, session: &SessionId, message: Remote<'_>, to: &Path) -> Result<(), Fault>;
     /// Begins to pair by a code that a person types into the phone with this
-    /// number; answers the code.
+    /// number, starting the session if it is not; answers the code, `ABCD-1234`.
+    /// It is shown by [`Links::status`] until it runs out; who asks again for the
+    /// same number before that gets the same. Faults: `already_paired`,
+    /// `phone_invalid`, `pairing_code_unavailable` (fail), `pairing_code_refused`,
+    /// `pairing_code_replaced`, `pairing_code_failed`, `overlimit`,
+    /// `server_timeout`, `not_connected` (retry).
     async fn pair_code(&self, session: &SessionId, phone: &Jid) -> Result<String, Fault>;
     /// Stops every connection, flushing what is pending.
     async fn shutdown(&self);

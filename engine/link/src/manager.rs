@@ -1,7 +1,10 @@
 //! All sessions of a process: who is started, and the limits they share.
 
+use crate::account::Open;
 use crate::config::{LinkConfig, LinkConfigError};
+use crate::download::download;
 use crate::http::Http;
+use crate::session::pairing::{PATIENCE, Wanted};
 use crate::session::{Command, Session};
 use crate::transport::Route;
 use crate::version::Versions;
@@ -156,16 +159,35 @@ impl Links for LinkManager {
         }
     }
 
-    fn account(&self, _: &SessionId) -> Result<Arc<dyn Account>, Fault> {
-        Err(outbound::fault::not_connected())
+    fn account(&self, id: &SessionId) -> Result<Arc<dyn Account>, Fault> {
+        let client = self.session(id).ok_or_else(outbound::fault::not_connected)?.opened()?;
+        Ok(Arc::new(Open::new(client, self.shared.config.send_timeout)))
     }
 
-    async fn download(&self, _: &SessionId, _: Remote<'_>, _: &Path) -> Result<(), Fault> {
-        Err(outbound::fault::not_connected())
+    async fn download(&self, id: &SessionId, message: Remote<'_>, to: &Path) -> Result<(), Fault> {
+        let client = self.session(id).ok_or_else(outbound::fault::not_connected)?.opened()?;
+        let limit = self.shared.config.media_timeout;
+        tokio::time::timeout(limit, download(&client, message, to))
+            .await
+            .unwrap_or_else(|_| Err(outbound::fault::media_timeout(limit.as_secs())))
     }
 
-    async fn pair_code(&self, _: &SessionId, _: &Jid) -> Result<String, Fault> {
-        Err(outbound::fault::not_connected())
+    async fn pair_code(&self, id: &SessionId, phone: &Jid) -> Result<String, Fault> {
+        if phone.server() != "s.whatsapp.net" {
+            return Err(Fault::fail("phone_invalid", "a session pairs with a phone; give its number"));
+        }
+        self.start(id).await?;
+        let session = self.session(id).ok_or_else(outbound::fault::not_connected)?;
+        let (answer, answered) = oneshot::channel();
+        let wanted = Wanted { phone: phone.user().to_owned(), answer };
+        if !session.ask(Command::PairCode(wanted)).await {
+            return Err(outbound::fault::not_connected());
+        }
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(Ok(code)) => code,
+            Ok(Err(_)) => Err(Fault::retry("pairing_code_replaced", "another code was asked for meanwhile; ask again")),
+            Err(_) => Err(Fault::retry("server_timeout", "the server gave no code in time; ask again")),
+        }
     }
 
     async fn shutdown(&self) {

@@ -10,7 +10,7 @@ use warest_link::{Links as _, Outgoing};
 use warest_model::event::{EventKind, Observation};
 use warest_model::history::{Change, MessageStatus};
 use warest_model::job::ReceiptKind;
-use warest_simnet::{GroupAction, GroupChange, Profile};
+use warest_simnet::{ChatChange, GroupAction, GroupChange, Past, Profile};
 use whatsapp_rust::buffa::MessageField;
 use whatsapp_rust::wacore::poll::{compute_option_hash, encrypt_poll_vote_with_secret};
 use whatsapp_rust::waproto::whatsapp as wa;
@@ -39,7 +39,7 @@ fn protocol(protocol: wa::message::ProtocolMessage) -> wa::Message {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_accounts_phone_writes_is_seen() {
+async fn what_the_accounts_phone_writes_and_reads_is_seen() {
     let world = World::new().await;
     world.paired().await;
     let sent = world.net.send_text(BOT, ANI, "from the phone", None).await.unwrap();
@@ -51,6 +51,11 @@ async fn what_the_accounts_phone_writes_is_seen() {
         matches!(&seen.changes[0], Change::Message { message, live: true } if message.status == MessageStatus::Server)
     );
 
+    let first = world.net.send_text(ANI, BOT, "read me", None).await.unwrap();
+    world.intake.until("message", is(EventKind::MessageReceived, "text", "read me")).await;
+    world.net.mark_read(BOT, ANI, std::slice::from_ref(&first.id)).await.unwrap();
+    let read = world.intake.until("read elsewhere", is(EventKind::ChatUpdate, "change", "read")).await;
+    assert_eq!((&read.data["chatId"], &read.data["ids"]), (&address(ANI), &json!([first.id])));
     world.link.shutdown().await;
 }
 
@@ -210,5 +215,80 @@ async fn receipts_say_whose_they_are_and_pairing_is_audited() {
     let one = receipts.iter().find(|one| one.message_id == id).unwrap();
     assert_eq!((&one.chat, &one.by), (&Some(jid(ANI)), &Some(jid(ANI))));
     assert!(one.by_lid.as_ref().is_some_and(|lid| lid.server() == "lid"), "{one:?}");
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_phone_sets_is_seen() {
+    let world = World::new().await;
+    world.paired().await;
+    let sent = world.net.send_text(ANI, BOT, "star me", None).await.unwrap();
+    world.intake.until("message", is(EventKind::MessageReceived, "text", "star me")).await;
+    let set = async |change: ChatChange| world.net.change_chat(BOT, ANI, change).await.unwrap();
+    let changed = |change: &'static str| is(EventKind::ChatUpdate, "change", change);
+    // What the first sync of a part brings is how things stand, and no news.
+    for (what, on, off) in [
+        (
+            "archive",
+            ChatChange { archive: Some(true), ..ChatChange::default() },
+            ChatChange { archive: Some(false), ..ChatChange::default() },
+        ),
+        (
+            "mute",
+            ChatChange { mute: Some(-1), ..ChatChange::default() },
+            ChatChange { mute: Some(0), ..ChatChange::default() },
+        ),
+    ] {
+        let begun = std::time::Instant::now();
+        while !world.intake.seen.borrow().iter().any(changed(what)) && begun.elapsed() < support::DEADLINE {
+            for change in [&off, &on] {
+                set(change.clone()).await;
+            }
+            let mut seen = world.intake.seen.subscribe();
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), seen.changed()).await;
+        }
+    }
+    let on = |what: &'static str| move |one: &Observation| changed(what)(one) && one.data["value"] == true;
+    assert_eq!(world.intake.until("archived", on("archive")).await.data["chatId"], address(ANI));
+    assert_eq!(world.intake.until("muted", on("mute")).await.data["until"], Value::Null);
+    set(ChatChange { pin: Some(true), archive: Some(false), ..ChatChange::default() }).await;
+    world.intake.until("pinned", changed("pin")).await;
+    set(ChatChange { read: Some(false), ..ChatChange::default() }).await;
+    assert_eq!(world.intake.until("unread", changed("read")).await.data["value"], false);
+    world.net.star(BOT, ANI, &sent.id, true).await.unwrap();
+    assert_eq!(world.intake.until("star", changed("star")).await.data["key"]["id"], sent.id);
+
+    set(ChatChange { clear: true, ..ChatChange::default() }).await;
+    world.intake.until("cleared", changed("clear")).await;
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_phones_history_is_taken_over_when_it_is_paired() {
+    let world = World::new().await;
+    let past =
+        Past { chats: 3, messages_per_chat: 40, with: vec![ANI.into()], unread: 2, pinned: 1, ..Past::default() };
+    world.net.add_past(BOT, past).await.unwrap();
+    world.paired().await;
+    let mut changes = world.intake.changes.subscribe();
+    let messages =
+        |all: &Vec<Change>| all.iter().filter(|one| matches!(one, Change::Message { live: false, .. })).count();
+    let all = tokio::time::timeout(support::DEADLINE, changes.wait_for(|all| messages(all) >= 120)).await;
+    assert!(all.is_ok(), "these came: {:#?}", world.intake.changes.borrow());
+    drop(all);
+    let all = world.intake.changes.borrow().clone();
+    // A chat may be told of in several parts.
+    let pinned = all.iter().filter_map(|change| match change {
+        Change::Chat { chat, patch, .. } if matches!(patch.pinned_ms, Some(Some(_))) => Some(chat),
+        _ => None,
+    });
+    assert_eq!(pinned.collect::<std::collections::HashSet<_>>().len(), 1);
+    let with_ani =
+        |change: &&Change| matches!(change, Change::Message { message, .. } if message.key.remote_jid == jid(ANI));
+    assert_eq!(all.iter().filter(with_ani).count(), 40);
+    assert!(all.iter().any(|change| matches!(change, Change::Chat { patch, .. } if patch.unread == Some(2))));
+    let told = world.intake.until("told", |one| one.kind == EventKind::HistorySync && one.data["messages"] != 0).await;
+    assert!(told.data["chats"].as_u64().unwrap() > 0, "{told:#?}");
+    assert!(world.intake.texts().is_empty(), "what is past is no news");
     world.link.shutdown().await;
 }

@@ -37,6 +37,12 @@ macro_rules! ulid_ids {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The moment that it was made at, as it says itself.
+            pub fn made_ms(&self) -> i64 {
+                let ulid = ulid::Ulid::from_string(&self.0[$prefix.len()..]);
+                ulid.map_or(0, |ulid| i64::try_from(ulid.timestamp_ms()).unwrap_or(0))
+            }
         }
 
         impl Born for $name {
@@ -148,6 +154,7 @@ mod tests {
         let late = EventId::new(2_000);
         assert!(early < late);
         assert_eq!(early.as_str().parse::<EventId>().unwrap(), early);
+        assert_eq!((early.made_ms(), late.made_ms()), (1_000, 2_000));
         assert!("run_01HF5QZVQSK3T1SH4Z2RCB2DQB".parse::<EventId>().is_err());
     }
 

@@ -3,6 +3,7 @@
 //! A [`Jid`] never carries a device part: it names a chat or a person, not one
 //! of their devices.
 
+use crate::phone;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -30,8 +31,8 @@ pub enum JidError {
 }
 
 impl Jid {
-    /// Reads a phone number in any spelling, or a JID, with `country_code`
-    /// (digits) standing in for a leading `0`.
+    /// Reads a phone number in any spelling, or a JID. A number that begins with `0`
+    /// is one of the country with the calling code `country_code` (digits).
     pub fn parse(text: &str, country_code: &str) -> Result<Self, JidError> {
         let text = text.trim();
         if text.is_empty() {
@@ -69,17 +70,8 @@ impl Jid {
     }
 
     fn from_phone(text: &str, country_code: &str) -> Result<Self, JidError> {
-        let wrong = || JidError::Phone(clip(text));
-        if !text.chars().all(|c| c.is_ascii_digit() || "+-(). /".contains(c)) {
-            return Err(wrong());
-        }
-        let mut digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        if let Some(rest) = digits.strip_prefix("00").filter(|_| !text.starts_with('+')) {
-            digits = rest.to_owned();
-        } else if let Some(rest) = digits.strip_prefix('0').filter(|_| !text.starts_with('+')) {
-            digits = format!("{country_code}{rest}");
-        }
-        if (5..=15).contains(&digits.len()) { Ok(Self(format!("{digits}@s.whatsapp.net"))) } else { Err(wrong()) }
+        let digits = phone::digits(text, country_code).ok_or_else(|| JidError::Phone(clip(text)))?;
+        Ok(Self(format!("{digits}@s.whatsapp.net")))
     }
 
     /// The address as text.

@@ -5,7 +5,7 @@
 //! ([`action`], [`plan`], [`content`]), their execution records ([`run`], [`job`],
 //! [`delivery`]), the registry ([`session`], [`user`], [`reactor`],
 //! [`target`]) and the small vocabulary they share ([`id`], [`birth`], [`jid`],
-//! [`fault`], [`clock`], [`limits`]).
+//! [`phone`], [`fault`], [`clock`], [`limits`]).
 
 pub mod action;
 pub mod birth;
@@ -22,6 +22,7 @@ pub mod jid;
 pub mod job;
 pub mod limits;
 pub mod people;
+pub mod phone;
 pub mod plan;
 pub mod reactor;
 pub mod run;

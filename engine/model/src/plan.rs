@@ -194,6 +194,8 @@ impl Effect {
 }
 
 /// A node of a plan.
+// Most nodes are effects: boxing them would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "node", rename_all = "snake_case")]
 pub enum Node {

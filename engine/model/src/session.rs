@@ -12,6 +12,8 @@ pub enum SessionState {
     Connecting,
     /// Waiting for a phone to scan the QR code.
     Qr,
+    /// Waiting for a person to type a code into the phone; the QR code would do, too.
+    PairingCode,
     /// Paired and connected.
     Open,
     /// Paired; the connection was lost and is being made again.
@@ -28,6 +30,7 @@ impl SessionState {
         match self {
             Self::Connecting => "connecting",
             Self::Qr => "qr",
+            Self::PairingCode => "pairing_code",
             Self::Open => "open",
             Self::Reconnecting => "reconnecting",
             Self::LoggedOut => "logged_out",

@@ -9,6 +9,7 @@ use crate::error::EngineError;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, OnceCell};
+use warest_model::command::{CommandBook, Invocation};
 use warest_model::event::EventKind;
 use warest_model::fault::Fault;
 use warest_model::id::{SessionId, TargetId, UserId};
@@ -60,6 +61,7 @@ struct Image {
     plugins: HashMap<String, PluginEntry>,
     bindings: HashMap<SessionId, HashMap<String, Arc<serde_json::Value>>>,
     targets: HashMap<SessionId, Vec<Target>>,
+    commands: HashMap<SessionId, Arc<CommandBook>>,
 }
 
 /// The image of the registry.
@@ -82,6 +84,7 @@ impl Directory {
         directory.reload_flows().await?;
         directory.reload_plugins().await?;
         directory.reload_targets().await?;
+        directory.reload_commands().await?;
         Ok(directory)
     }
 
@@ -165,6 +168,20 @@ impl Directory {
         }
         self.write(|image| image.targets = targets);
         Ok(())
+    }
+
+    /// Reads the commands anew.
+    pub async fn reload_commands(&self) -> Result<(), EngineError> {
+        let _reading = self.reading.lock().await;
+        let books = self.store.command_books().await?;
+        let books = books.into_iter().map(|(session, book)| (session, Arc::new(book))).collect();
+        self.write(|image| image.commands = books);
+        Ok(())
+    }
+
+    /// The command that a message of a session is, if it is one.
+    pub fn command(&self, session: &SessionId, text: &str) -> Option<Invocation> {
+        self.read(|image| image.commands.get(session).cloned())?.find(text)
     }
 
     /// Reads one webhook target anew.

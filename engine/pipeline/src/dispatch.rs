@@ -7,6 +7,7 @@
 use crate::crash::crash_point;
 use crate::directory::Directory;
 use crate::engine::stagger;
+use crate::files::Urls;
 use crate::lanes::{self, Lanes, Row, Work, Worked};
 use crate::run::{Runner, failed_run, new_run};
 use crate::wakeups::Wakeups;
@@ -30,6 +31,7 @@ const RETRY_MS: Millis = 500;
 /// The second stage.
 pub struct Dispatcher {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) urls: Urls,
     pub(crate) clock: SharedClock,
     pub(crate) directory: Arc<Directory>,
     pub(crate) runner: Runner,
@@ -89,8 +91,10 @@ impl Dispatcher {
             Some(Ok(ready)) => ready,
         };
         let chat = event.chat.as_ref().map_or("", |chat| chat.as_str());
+        let mut shown = event.clone();
+        self.urls.add(&mut shown.data, self.clock.now_ms());
         let input = Input {
-            event: Arc::new(event.clone()),
+            event: Arc::new(shown),
             session: Arc::new(entry.info()),
             config,
             state: self.store.reactor_state(&owed.reactor, &event.session, chat).await?,

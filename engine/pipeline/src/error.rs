@@ -46,9 +46,15 @@ pub enum EngineError {
     /// A webhook receiver did not pass its preflight.
     #[error("the webhook receiver did not pass the preflight: {0}")]
     Preflight(String),
+    /// There is no open account behind the session.
+    #[error("the session is not open; pair it, or wait until it is connected")]
+    NotOpen,
     /// The session's connection refused.
     #[error("{0}")]
     Link(Fault),
+    /// A file could not be kept or read.
+    #[error("the file could not be kept: {0}")]
+    Files(String),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),

@@ -10,9 +10,9 @@ use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
 use crate::send::guards::Guards;
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use warest_link::Intake;
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::event::{Event, EventKind, Observation};
@@ -31,6 +31,8 @@ pub struct EventIntake {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) deliverer: Arc<Deliverer>,
     pub(crate) guards: Arc<Guards>,
+    /// Rung when there are files to fetch.
+    pub(crate) news: Arc<Notify>,
     /// What was appended, for those who watch live.
     pub(crate) live: broadcast::Sender<Arc<Event>>,
 }
@@ -45,6 +47,54 @@ pub(crate) fn event_of(session: &SessionId, kind: EventKind, chat: Option<Jid>, 
     Event { id, session: session.clone(), kind, chat, ts_ms: now, data }
 }
 
+impl EventIntake {
+    /// Adds what only the history knows: what an edited or revoked message said
+    /// before.
+    async fn complete(&self, session: &SessionId, seen: &mut Observation) -> Result<(), StoreError> {
+        if !matches!(seen.kind, EventKind::MessageEdited | EventKind::MessageRevoked) {
+            return Ok(());
+        }
+        let Some(id) = seen.data["key"]["id"].as_str() else { return Ok(()) };
+        let before = self.store.message(session, seen.chat.as_ref(), id).await?;
+        seen.data["previous"] = before.map_or(Value::Null, |before| {
+            json!({
+                "text": before.message.text,
+                "contentType": before.message.content_type,
+                "sender": before.message.sender,
+                "timestamp": before.message.ts_ms,
+            })
+        });
+        Ok(())
+    }
+
+    /// The event that says that a message is a command, if it is one.
+    fn command(&self, session: &SessionId, seen: &Observation) -> Option<NewEvent> {
+        if seen.kind != EventKind::MessageReceived {
+            return None;
+        }
+        let found = self.directory.command(session, seen.data["text"].as_str()?)?;
+        let mut data = seen.data.clone();
+        data["command"] = json!(found);
+        data["tags"] = json!(["inbound", "command"]);
+        Some(NewEvent {
+            owed: self.directory.owed(session, EventKind::MessageCommand),
+            consent: None,
+            dedup: seen.dedup.as_ref().map(|dedup| format!("command|{dedup}")),
+            event: event_of(session, EventKind::MessageCommand, seen.chat.clone(), data, self.clock.now_ms()),
+            changes: Vec::new(),
+        })
+    }
+}
+
+fn store_failed(error: impl std::fmt::Display) -> Fault {
+    Fault::retry("store_failed", error.to_string())
+}
+
+/// Whether a message came with a file that is to be fetched.
+fn has_file(change: &Change) -> bool {
+    matches!(change, Change::Message { message, .. } if message.media.is_some())
+}
+
 #[async_trait]
 impl Intake for EventIntake {
     async fn record(&self, session: &SessionId, observations: Vec<Observation>) -> Result<(), Fault> {
@@ -53,18 +103,23 @@ impl Intake for EventIntake {
             // would only make the server send it again.
             return Ok(());
         };
-        let new: Vec<NewEvent> = observations
-            .into_iter()
-            .map(|seen| NewEvent {
+        let mut new: Vec<NewEvent> = Vec::with_capacity(observations.len());
+        let mut files = false;
+        for mut seen in observations {
+            self.complete(session, &mut seen).await.map_err(store_failed)?;
+            files |= seen.changes.iter().any(has_file);
+            let command = self.command(session, &seen);
+            new.push(NewEvent {
                 owed: self.directory.owed(session, seen.kind),
                 consent: self.guards.heard(&entry, &seen),
                 dedup: seen.dedup,
                 event: event_of(session, seen.kind, seen.chat, seen.data, self.clock.now_ms()),
-            })
-            .collect();
+                changes: seen.changes,
+            });
+            new.extend(command);
+        }
         crash_point!("intake.before_commit");
-        let fresh =
-            self.store.append(new.clone()).await.map_err(|error| Fault::retry("store_failed", error.to_string()))?;
+        let fresh = self.store.append(new.clone()).await.map_err(store_failed)?;
         crash_point!("intake.committed");
         for (new, _) in new.into_iter().zip(fresh).filter(|(_, fresh)| *fresh) {
             if let Some(Consent::Out { confirmation: Some(_), .. }) = &new.consent {
@@ -72,11 +127,18 @@ impl Intake for EventIntake {
             }
             self.deliverer.announce(new);
         }
+        if files {
+            self.news.notify_one();
+        }
         Ok(())
     }
 
     async fn history(&self, session: &SessionId, changes: Vec<Change>) -> Result<(), Fault> {
-        tracing::debug!(%session, changes = changes.len(), "history");
+        let files = changes.iter().any(has_file);
+        self.store.apply(session, changes).await.map_err(store_failed)?;
+        if files {
+            self.news.notify_one();
+        }
         Ok(())
     }
 
@@ -98,13 +160,12 @@ impl Intake for EventIntake {
     }
 
     async fn paired(&self, session: &SessionId, me: Option<&str>) -> Result<(), Fault> {
-        let store_failed = |error: &dyn std::fmt::Display| Fault::retry("store_failed", error.to_string());
         let Some(entry) = self.directory.session(session) else { return Ok(()) };
         if entry.session.me.as_deref() == me {
             return Ok(());
         }
         let change = SessionChange::Me(me.map(str::to_owned));
-        self.store.change_session(session, change).await.map_err(|error| store_failed(&error))?;
-        self.directory.reload_sessions().await.map_err(|error| store_failed(&error))
+        self.store.change_session(session, change).await.map_err(store_failed)?;
+        self.directory.reload_sessions().await.map_err(store_failed)
     }
 }

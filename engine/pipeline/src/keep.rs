@@ -4,7 +4,9 @@
 //! next. Each piece is one short transaction among those of the stages, and is
 //! followed by a pause several times as long as it took, so that retention never
 //! has more than a small part of the one writer, however much there is to remove.
-//! What is owed stays, whatever its age: the store decides that.
+//! What is owed stays, whatever its age: the store decides that. Files go in two
+//! steps: the store lets go of them, and what it does not want any more is removed
+//! from the shelf, whoever let go of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warest_model::clock::{Millis, SharedClock};
+use warest_store::media::{MediaShelf, ShelfError};
 use warest_store::{Cursor, FileSize, Kind, Limits, Measure, Store, StoreError};
 
 const DAY_MS: Millis = 86_400_000;
@@ -29,8 +32,13 @@ const SHORT: Duration = Duration::from_millis(5);
 const REST: u32 = 4;
 /// Longest pause after a piece.
 const LONGEST_REST: Duration = Duration::from_secs(2);
-/// Sweeps between two that look at every dedup key; they have no order in time.
-const KEYS_EVERY: u64 = 36;
+/// Sweeps between two that look at every dedup key and every file; these have no
+/// order in time.
+const ALL_EVERY: u64 = 36;
+/// Files that are removed in one go.
+const FILES: u32 = 64;
+/// What was begun this long ago and not finished is left of a crash.
+const UNFINISHED_MS: Millis = DAY_MS;
 /// How long a measurement is shown again instead of measuring anew.
 const MEASURED_MS: Millis = 15_000;
 
@@ -53,12 +61,17 @@ impl Default for RetentionConfig {
 /// The limits of a kind unless the configuration says otherwise.
 pub fn default_limits(kind: Kind) -> Limits {
     let (days, rows) = match kind {
-        Kind::Deliveries | Kind::Jobs | Kind::Runs | Kind::Events => (30, Some(5_000_000)),
-        Kind::DeadDeliveries => (90, Some(1_000_000)),
+        Kind::Deliveries | Kind::Jobs | Kind::Runs | Kind::Events => (Some(30), Some(5_000_000)),
+        Kind::DeadDeliveries => (Some(90), Some(1_000_000)),
         // WhatsApp delivers what was not acknowledged for up to a month.
-        Kind::DedupKeys => (45, None),
+        Kind::DedupKeys => (Some(45), None),
+        // However old: a phone's history begins years ago.
+        Kind::Messages => (None, Some(5_000_000)),
+        Kind::Media => (Some(90), None),
     };
-    Limits { age_ms: Some(days * DAY_MS), rows, bytes: None }
+    // Nobody should have to find out by a full disk that films are large.
+    let bytes = (kind == Kind::Media).then_some(20 << 30);
+    Limits { age_ms: days.map(|days| days * DAY_MS), rows, bytes }
 }
 
 /// What a sweep did.
@@ -90,6 +103,7 @@ pub struct Storage {
 /// Keeps the store within its limits.
 pub struct Keeper {
     store: Arc<dyn Store>,
+    shelf: Arc<dyn MediaShelf>,
     clock: SharedClock,
     config: RetentionConfig,
     last: Mutex<Option<Sweep>>,
@@ -98,9 +112,9 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper of `store`.
-    pub fn new(store: Arc<dyn Store>, clock: SharedClock, config: RetentionConfig) -> Self {
-        Self { store, clock, config, last: Mutex::default(), measured: tokio::sync::Mutex::default() }
+    /// A keeper of `store` and of the files on `shelf`.
+    pub fn new(store: Arc<dyn Store>, shelf: Arc<dyn MediaShelf>, clock: SharedClock, config: RetentionConfig) -> Self {
+        Self { store, shelf, clock, config, last: Mutex::default(), measured: tokio::sync::Mutex::default() }
     }
 
     /// What the last sweep did; none before the first has ended.
@@ -138,22 +152,26 @@ impl Keeper {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.sweep(number.is_multiple_of(KEYS_EVERY)) => {}
+                () = self.sweep(number.is_multiple_of(ALL_EVERY)) => {}
             }
             wait = self.config.every;
         }
     }
 
-    /// One sweep through every kind; `keys` says whether the dedup keys are among
-    /// them.
-    async fn sweep(&self, keys: bool) {
+    /// One sweep through every kind; `all` says whether the dedup keys and the files
+    /// that were never finished are looked at, too.
+    async fn sweep(&self, all: bool) {
         let mut sweep = Sweep { started_ms: self.clock.now_ms(), ..Sweep::default() };
-        for kind in Kind::ALL.into_iter().filter(|kind| keys || *kind != Kind::DedupKeys) {
+        for kind in Kind::ALL.into_iter().filter(|kind| all || *kind != Kind::DedupKeys) {
             if let Err(error) = self.sweep_kind(kind, &mut sweep).await {
                 tracing::warn!(kind = kind.as_str(), %error, "retention stopped; it is tried again at the next sweep");
                 sweep.failed = Some(error.to_string());
                 break;
             }
+        }
+        if let Err(error) = self.tidy_shelf(all).await {
+            tracing::warn!(%error, "files were not removed; it is tried again at the next sweep");
+            sweep.failed.get_or_insert_with(|| error.to_string());
         }
         sweep.ended_ms = self.clock.now_ms();
         let removed: u64 = sweep.removed.values().sum();
@@ -161,6 +179,29 @@ impl Keeper {
             tracing::info!(removed, took_ms = sweep.ended_ms - sweep.started_ms, "rows past their limits were removed");
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sweep);
+    }
+
+    /// Removes files that nobody wants any more.
+    async fn tidy_shelf(&self, all: bool) -> Result<(), ShelfError> {
+        let store_failed = |error: StoreError| ShelfError::Storage(error.to_string());
+        loop {
+            let unwanted = self.store.unwanted_objects(FILES).await.map_err(store_failed)?;
+            let mut removed = Vec::with_capacity(unwanted.len());
+            for (id, object) in &unwanted {
+                self.shelf.remove(object).await?;
+                removed.push(id.clone());
+            }
+            if !removed.is_empty() {
+                self.store.objects_removed(&removed).await.map_err(store_failed)?;
+            }
+            if removed.len() < FILES as usize {
+                break;
+            }
+        }
+        if all {
+            self.shelf.sweep(self.clock.now_ms() - UNFINISHED_MS).await?;
+        }
+        Ok(())
     }
 
     async fn sweep_kind(&self, kind: Kind, sweep: &mut Sweep) -> Result<(), StoreError> {

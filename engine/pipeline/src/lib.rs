@@ -18,6 +18,7 @@ pub mod dispatch;
 pub mod egress;
 pub mod engine;
 mod error;
+pub mod files;
 pub mod follow;
 pub mod intake;
 pub mod keep;
@@ -29,3 +30,5 @@ mod wakeups;
 
 pub use engine::{Engine, EngineConfig, Prepared};
 pub use error::EngineError;
+pub use warest_link::{Account, sealed};
+pub use warest_media as media;

@@ -8,17 +8,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warest_link::{Account, LinkStatus, Links, Outgoing, Remote, Sent};
+use warest_media::{Media, MediaConfig};
 use warest_model::clock::SystemClock;
 use warest_model::fault::Fault;
 use warest_model::id::{SessionId, UserId};
 use warest_model::jid::Jid;
 use warest_model::session::{Session, SessionState};
 use warest_model::user::User;
+use warest_pipeline::engine::Files;
 use warest_pipeline::{EngineConfig, Prepared};
 use warest_react::flow::{FlowEngine, FlowLimits};
 use warest_react::wasm::{PluginHost, PluginLimits};
 use warest_store::Registry;
 use warest_store::cache::local::{LocalCache, LocalOptions};
+use warest_store::media::{ObjectShelf, ShelfOptions};
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
 
@@ -66,7 +69,7 @@ impl State {
 impl Links for SlowLinks {
     async fn start(&self, session: &SessionId) -> Result<(), Fault> {
         let mut state = self.0.lock().unwrap();
-        let status = LinkStatus { state: SessionState::Connecting, qr: None, me: None };
+        let status = LinkStatus { state: SessionState::Connecting, qr: None, pairing_code: None, me: None };
         state.started.insert(session.clone(), watch::channel(status).0);
         state.most_connecting = state.most_connecting.max(state.count());
         Ok(())
@@ -126,7 +129,10 @@ async fn sessions_connect_a_few_at_a_time_and_all_of_them() {
     let cache = Arc::new(LocalCache::new(LocalOptions::default(), clock.clone()));
     let flows = FlowEngine::new(FlowLimits::default()).unwrap();
     let plugins = PluginHost::new(PluginLimits { instances: 2, ..PluginLimits::default() }).unwrap();
-    let prepared = Prepared::new(Arc::new(store), cache, clock, flows, plugins, config).await.unwrap();
+    let cipher = Cipher::new(&MasterKey::random());
+    let shelf = Arc::new(ObjectShelf::in_folder(folder.path(), &cipher, &ShelfOptions::default()).unwrap());
+    let files = Files { shelf, media: Media::new(MediaConfig::default()) };
+    let prepared = Prepared::new(Arc::new(store), cache, clock, flows, plugins, files, config).await.unwrap();
     let links = Arc::new(SlowLinks::default());
     let engine = prepared.build(links.clone());
     let waiting = engine.session(&"s0".parse().unwrap()).unwrap();

@@ -22,7 +22,8 @@ async fn run(script: &str) -> Plan {
 }
 
 fn text(text: &str) -> Value {
-    json!({"node": "effect", "effect": {"type": "text", "text": text}})
+    let content = json!({"type": "text", "text": text, "preview": false});
+    json!({"node": "effect", "effect": {"type": "message", "content": content, "forwarded": false}})
 }
 
 fn key() -> Value {

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                     };
                     let dedup = Some(format!("{task}/{index}"));
                     let owed = vec![ReactorRef::Plugin("echo".to_owned())];
-                    store.append(vec![NewEvent { event, dedup, owed, consent: None }]).await?;
+                    store.append(vec![NewEvent { event, dedup, owed, consent: None, changes: Vec::new() }]).await?;
                 }
                 Ok::<_, Box<dyn Error + Send + Sync>>(())
             })

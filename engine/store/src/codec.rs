@@ -344,7 +344,8 @@ where
     text.parse().map_err(|error: T::Err| corrupt(what, error))
 }
 
-fn jid(what: &'static str, text: String) -> Result<Jid> {
+/// Reads an address of a column or a record.
+pub(crate) fn jid(what: &'static str, text: String) -> Result<Jid> {
     Jid::try_from(text).map_err(|error| corrupt(what, error))
 }
 

@@ -11,11 +11,14 @@
 
 pub mod cache;
 mod codec;
+mod command_books;
 mod error;
 mod guard_book;
+mod history;
 pub mod inspect;
 pub mod keystore;
 mod log;
+pub mod media;
 mod query;
 pub mod secret;
 pub mod sqlite;
@@ -23,14 +26,20 @@ mod traits;
 mod upkeep;
 
 pub use codec::encode_event;
+pub use command_books::CommandBooks;
 pub use error::StoreError;
 pub use guard_book::{ChatBudget, GuardBook, Opened, Openings, OptOut, QuotaUse, Standing};
+pub use history::{
+    ChatFilter, ChatOrder, History, Labelled, MOST_LOOKED_AT, MessageFilter, MessageRecord, Messages, Slice, Start,
+    Total,
+};
 pub use log::{LogEntry, LogPage};
+pub use media::{MediaDirection, MediaFile, MediaRow, MediaRows, MediaState};
 pub use query::{DeliveryFilter, EventFilter, JobFilter, Page, ReplayRange, RunFilter};
 pub use traits::{
     AttemptReport, BulkRecord, Bulks, Consent, Decision, Dispatch, EventLog, Idempotency, JobBook, JobEnd, KeyState,
-    NewEvent, NewRun, Outbox, Progress, Reactors, Recorded, Registry, Replayed, Resumed, RunRecord, Runs, SendQueue,
-    SessionChange, Sinks, Store, TargetReport, Targets,
+    Left, NewEvent, NewRun, Outbox, Progress, Reactors, Recorded, Registry, Replayed, Resumed, RunRecord, Runs,
+    SendQueue, SessionChange, Sinks, Store, TargetReport, Targets,
 };
 pub use upkeep::{Cursor, FileSize, Horizon, Kind, Limits, MOST_COUNTED, Measure, Removed, Upkeep};
 

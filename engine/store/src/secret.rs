@@ -165,6 +165,11 @@ impl Cipher {
         Ok(Self::of(Zeroizing::new(mac.finalize().into_bytes().into())))
     }
 
+    /// A key of its own for one purpose that is no sealing of short values.
+    pub(crate) fn derive_key(&self, purpose: &[u8]) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        Ok(self.derive(purpose)?.key)
+    }
+
     /// Seals `plaintext`; `aad` names the place it is kept in.
     ///
     /// # Errors

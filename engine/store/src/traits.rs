@@ -1,7 +1,10 @@
 //! What the store can be asked.
 
 use crate::Result;
+use crate::command_books::CommandBooks;
 use crate::guard_book::GuardBook;
+use crate::history::History;
+use crate::media::MediaRows;
 use crate::query::{DeliveryFilter, EventFilter, JobFilter, Page, ReplayRange, RunFilter};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -9,6 +12,7 @@ use warest_model::clock::Millis;
 use warest_model::delivery::{Attempt, Delivery};
 use warest_model::event::Event;
 use warest_model::fault::Fault;
+use warest_model::history::Change;
 use warest_model::id::{BulkId, DeliveryId, EventId, FlowId, JobId, RunId, SessionId, TargetId, UserId};
 use warest_model::jid::Jid;
 use warest_model::job::{Bulk, Hold, JobState, Receipt, SendJob};
@@ -31,6 +35,8 @@ pub struct NewEvent {
     pub owed: Vec<ReactorRef>,
     /// What its sender chose with it about being written to.
     pub consent: Option<Consent>,
+    /// What it changes in the history of its session, if it is new.
+    pub changes: Vec<Change>,
 }
 
 /// What somebody chose about being written to by a tenant.
@@ -127,6 +133,24 @@ pub struct JobEnd {
     pub fault: Option<Fault>,
     /// When.
     pub ended_ms: Millis,
+    /// What it leaves behind.
+    pub left: Left,
+}
+
+impl JobEnd {
+    /// An end that leaves nothing behind.
+    pub fn new(job: &JobId, state: JobState, attempts: u32, fault: Option<Fault>, ended_ms: Millis) -> Self {
+        Self { job: job.clone(), state, attempts, fault, ended_ms, left: Left::default() }
+    }
+}
+
+/// What a job leaves behind, saved with its end.
+#[derive(Debug, Clone, Default)]
+pub struct Left {
+    /// What the history of its session learns.
+    pub changes: Vec<Change>,
+    /// The event that says so.
+    pub event: Option<Box<NewEvent>>,
 }
 
 /// A delivery after an attempt, with all that is saved with it.
@@ -353,8 +377,8 @@ pub trait SendQueue: Send + Sync {
     async fn queue_len(&self, session: &SessionId) -> Result<u64>;
     /// Keeps a job queued until `due_ms` after a failed attempt.
     async fn defer_job(&self, id: &JobId, attempts: u32, due_ms: Millis, fault: &Fault) -> Result<()>;
-    /// Ends a job and saves its run's progress with it. `NotFound` if the job
-    /// has ended already; `Stale` if the run has moved on (nothing is
+    /// Ends a job and saves its run's progress with it, and what it leaves behind.
+    /// `NotFound` if the job has ended already; `Stale` if the run has moved on (nothing is
     /// written then).
     async fn finish_job(&self, end: JobEnd, progress: Option<Progress>) -> Result<()>;
 }
@@ -525,6 +549,9 @@ pub trait Store:
     + Outbox
     + GuardBook
     + Sinks
+    + History
+    + MediaRows
+    + CommandBooks
     + 'static
 {
 }
@@ -542,6 +569,9 @@ impl<T> Store for T where
         + Outbox
         + GuardBook
         + Sinks
+        + History
+        + MediaRows
+        + CommandBooks
         + 'static
 {
 }

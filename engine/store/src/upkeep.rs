@@ -3,7 +3,8 @@
 //! What is owed is never removed, however old: pending deliveries and what a
 //! person may still replay, dispatches, active runs, jobs that have not ended,
 //! the events they need, and the runs that keep a repeated webhook answer from
-//! being acted upon twice.
+//! being acted upon twice. A file is let go of here; the object goes when the shelf
+//! is tidied up (see [`MediaRows`](crate::MediaRows)).
 
 use crate::Result;
 use async_trait::async_trait;
@@ -24,12 +25,24 @@ pub enum Kind {
     Events,
     /// What makes a redelivered message recognisable.
     DedupKeys,
+    /// Messages of the history.
+    Messages,
+    /// Media files.
+    Media,
 }
 
 impl Kind {
     /// Every kind, in the order in which removing one frees the next.
-    pub const ALL: [Self; 6] =
-        [Self::Deliveries, Self::DeadDeliveries, Self::Jobs, Self::Runs, Self::Events, Self::DedupKeys];
+    pub const ALL: [Self; 8] = [
+        Self::Deliveries,
+        Self::DeadDeliveries,
+        Self::Jobs,
+        Self::Runs,
+        Self::Events,
+        Self::DedupKeys,
+        Self::Messages,
+        Self::Media,
+    ];
 
     /// The wire name.
     pub fn as_str(self) -> &'static str {
@@ -40,6 +53,8 @@ impl Kind {
             Self::Runs => "runs",
             Self::Events => "events",
             Self::DedupKeys => "dedupKeys",
+            Self::Messages => "messages",
+            Self::Media => "media",
         }
     }
 }
@@ -47,17 +62,21 @@ impl Kind {
 /// How much of a kind is kept. What is absent is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// How long after its end (an event: after it was recorded).
+    /// How long after its end (an event: after it was recorded; a message: after it
+    /// was written; a file: after its row was made).
     pub age_ms: Option<Millis>,
     /// How many of the newest rows.
     pub rows: Option<u64>,
-    /// How many bytes of the newest rows, by the size of a sample.
+    /// How many bytes of the newest rows, by the size of a sample; of files, their
+    /// own size.
     pub bytes: Option<u64>,
 }
 
 /// Limits as they stand at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
+    /// This moment.
+    pub(crate) now_ms: Millis,
     /// What ended before this moment is too old.
     pub(crate) cutoff_ms: Millis,
     /// Rows up to this position are too many.

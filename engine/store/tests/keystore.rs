@@ -381,7 +381,13 @@ async fn a_text_that_a_crash_took_is_told_and_never_answered_with_nothing() {
         ts_ms: now,
         data: serde_json::json!({}),
     };
-    let new = NewEvent { event, dedup: Some(message_dedup("c", "s", "recorded")), owed: Vec::new(), consent: None };
+    let new = NewEvent {
+        event,
+        dedup: Some(message_dedup("c", "s", "recorded")),
+        owed: Vec::new(),
+        consent: None,
+        changes: Vec::new(),
+    };
     fixture.store.append(vec![new]).await.unwrap();
     keys.store_pending_inbound("c", "s", "skipped", b"protocol").await.unwrap();
     keys.delete_pending_inbound("c", "s", "skipped").await.unwrap();

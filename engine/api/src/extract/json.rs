@@ -56,7 +56,7 @@ fn unreadable(rejection: BytesRejection) -> ApiError {
 }
 
 /// Refuses a body that does not say it is JSON.
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+pub fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let kind = content_type(headers);
     if kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {
         return Ok(());
@@ -71,7 +71,7 @@ pub fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// Reads a JSON object.
-fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // Fields that nobody reads are skipped unseen; the whole body is text all the same.
     if std::str::from_utf8(body).is_err() {
         return Err(ApiError::new(codes::MALFORMED_JSON, "the body is not UTF-8; JSON is always UTF-8"));

@@ -1,6 +1,8 @@
 //! What requests are read with: like axum's extractors, but a request that
 //! cannot be read is refused in the contract's envelope and names the field.
 
+mod fields;
+mod form;
 mod json;
 mod moment;
 mod page;
@@ -9,13 +11,15 @@ mod session;
 mod upload;
 mod values;
 
+pub use fields::{Fields, Input};
+pub use form::{Form, written_source};
 pub use json::{Json, OptionalJson, read_body};
 pub use moment::Moment;
 pub use page::{PageQuery, Paged};
 pub use params::{Path, Query};
-pub use session::SessionInput;
+pub use session::{About, AboutGroup, group_address, required_flag};
 pub use upload::Upload;
-pub use values::{Flag, OneOrMany, nullable};
+pub use values::{Flag, OneOrMany, Whole, Word, nullable};
 
 use crate::error::ApiError;
 use std::fmt::Display;

@@ -45,7 +45,8 @@ async fn from_form(request: Request, state: &ApiState) -> Result<Bytes, ApiError
     Err(ApiError::missing("file"))
 }
 
-fn unreadable(error: &MultipartError) -> ApiError {
+/// Why a form could not be read.
+pub fn unreadable(error: &MultipartError) -> ApiError {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(codes::PAYLOAD_TOO_LARGE, "the body is too large"),
         _ => ApiError::new(codes::BAD_REQUEST, format!("the form cannot be read: {}", error.body_text())),

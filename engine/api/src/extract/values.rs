@@ -1,6 +1,6 @@
 //! Values that clients write in more than one way.
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
 use std::fmt;
 
 /// One text, a list of up to `MOST` texts, or null for none. Numbers are read as
@@ -109,6 +109,47 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
+/// One of a few words. What is no text at all is refused as such.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Word<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(reader)?;
+        T::deserialize(text.into_deserializer()).map(Self)
+    }
+}
+
+/// A whole number that is not negative; in a query its digits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Whole(pub u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Whole, E> {
+                Ok(Whole(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Whole, E> {
+                let shown: String = text.chars().take(40).collect();
+                text.trim()
+                    .parse()
+                    .map(Whole)
+                    .map_err(|_| E::custom(format_args!("expected a whole number, not \"{shown}\"")))
+            }
+        }
+        reader.deserialize_any(Numbers)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -125,6 +166,15 @@ mod tests {
             assert!(from_str::<OneOrMany>(bad).is_err(), "{bad}");
         }
         assert!(from_str::<OneOrMany>(&json!(vec!["x"; 1_001]).to_string()).is_err());
+    }
+
+    #[test]
+    fn whole_numbers_are_read_from_texts_too() {
+        assert_eq!(from_str::<Whole>("15").unwrap(), Whole(15));
+        assert_eq!(from_str::<Whole>("\"15\"").unwrap(), Whole(15));
+        for bad in ["-1", "1.5", "\"\"", "\"1e3\"", "true", "\"99999999999999999999\""] {
+            assert!(from_str::<Whole>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,14 +3,20 @@
 
 mod content;
 mod delivery;
+mod group;
+mod history;
 mod job;
+mod people;
 mod plan;
 mod run;
 mod session;
 mod target;
 
 pub use delivery::{attempt_json, delivery_json};
+pub use group::{group_json, join_request_json, members, outcome_json, participant_json};
+pub use history::{chat_json, message_json};
 pub use job::{bulk_json, job_json};
+pub use people::{business_json, newsletter_json, post_json};
 pub use plan::plan_json;
 pub use run::{run_json, step_json};
 pub use session::{qr_fields, session_json, webhook_fields};

@@ -27,7 +27,7 @@ fn job_of(answer: &Answer) -> String {
 
 async fn texts(world: &World) -> Vec<String> {
     let sent = world.links.sent.lock().unwrap();
-    sent.iter().map(|(_, effect, _)| serde_json::to_value(effect).unwrap()["text"].as_str().unwrap().into()).collect()
+    sent.iter().map(|(_, effect, _)| effect.content().unwrap().words().unwrap().into()).collect()
 }
 
 fn in_an_hour(world: &World) -> i64 {

@@ -1,6 +1,7 @@
 //! A double of the network edge: every session is open unless told otherwise,
 //! and what is sent is kept.
 
+use crate::account::FakeAccount;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,16 +23,28 @@ pub struct FakeLinks {
     sessions: Mutex<HashMap<SessionId, watch::Sender<LinkStatus>>>,
     /// What was sent, in order.
     pub sent: Mutex<Vec<(SessionId, Effect, String)>>,
+    /// The account behind every open session.
+    pub account: Arc<FakeAccount>,
     /// What the next sends answer.
     pub refuse: Mutex<Option<Fault>>,
 }
 
 pub fn open() -> LinkStatus {
-    LinkStatus { state: SessionState::Open, qr: None, me: Some("628999000111@s.whatsapp.net".to_owned()) }
+    LinkStatus {
+        state: SessionState::Open,
+        qr: None,
+        pairing_code: None,
+        me: Some("628999000111@s.whatsapp.net".to_owned()),
+    }
 }
 
 pub fn waiting_for_scan(expires_ms: i64) -> LinkStatus {
-    LinkStatus { state: SessionState::Qr, qr: Some(Qr { text: QR.to_owned(), expires_ms }), me: None }
+    LinkStatus {
+        state: SessionState::Qr,
+        qr: Some(Qr { text: QR.to_owned(), expires_ms }),
+        pairing_code: None,
+        me: None,
+    }
 }
 
 impl FakeLinks {
@@ -84,14 +97,22 @@ impl Links for FakeLinks {
         Ok(Sent::default())
     }
 
-    fn account(&self, _: &SessionId) -> Result<Arc<dyn Account>, Fault> {
-        Err(Fault::retry("not_connected", "nobody is here"))
+    fn account(&self, session: &SessionId) -> Result<Arc<dyn Account>, Fault> {
+        match self.sessions.lock().unwrap().get(session) {
+            Some(told) if told.borrow().state == SessionState::Open => Ok(self.account.clone()),
+            _ => Err(Fault::retry("not_connected", "nobody is here")),
+        }
     }
+
     async fn download(&self, _: &SessionId, _: Remote<'_>, _: &Path) -> Result<(), Fault> {
         Err(Fault::retry("not_connected", "nobody is here"))
     }
-    async fn pair_code(&self, _: &SessionId, _: &Jid) -> Result<String, Fault> {
-        Err(Fault::retry("not_connected", "nobody is here"))
+
+    async fn pair_code(&self, session: &SessionId, _: &Jid) -> Result<String, Fault> {
+        match self.sessions.lock().unwrap().get(session) {
+            Some(told) if told.borrow().state == SessionState::Qr => Ok("ABCD1234".to_owned()),
+            _ => Err(Fault::retry("not_connected", "nobody is here")),
+        }
     }
 
     async fn shutdown(&self) {}

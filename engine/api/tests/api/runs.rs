@@ -72,7 +72,7 @@ async fn wrong_actions_are_refused_whole() {
         (json!({ "actions": [] }), (400, 2002)),
         (json!({ "actions": [text], "script": "" }), (400, 2002)),
         (json!({ "actions": [text, { "type": "explode" }] }), (400, 2002)),
-        (json!({ "actions": [text, { "type": "poll" }] }), (400, 2005)),
+        (json!({ "actions": [text, { "type": "poll" }] }), (400, 2002)),
         (json!({ "actions": [{ "type": "text", "text": "x" }] }), (400, 3007)),
         (json!({ "actions": [{ "type": "text", "to": "628111111111", "text": "x".repeat(65_537) }] }), (400, 3015)),
         (json!({ "actions": [deep] }), (400, 2002)),

@@ -13,14 +13,17 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use warest_api::{ApiConfig, ApiState, router};
 use warest_link::Intake;
+use warest_media::{Media, MediaConfig};
 use warest_model::clock::{Clock, Millis, SystemClock};
 use warest_model::id::UserId;
 use warest_model::user::User;
+use warest_pipeline::engine::Files;
 use warest_pipeline::engine::NewSession;
 use warest_pipeline::{Engine, EngineConfig, Prepared};
 use warest_react::flow::{FlowEngine, FlowLimits};
 use warest_react::wasm::{PluginHost, PluginLimits};
 use warest_store::cache::local::{LocalCache, LocalOptions};
+use warest_store::media::{ObjectShelf, ShelfOptions};
 use warest_store::secret::{Cipher, MasterKey, api_key_hash};
 use warest_store::sqlite::SqliteStore;
 use warest_store::{
@@ -110,6 +113,8 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let cipher = Cipher::new(&MasterKey::random());
+        let shelf = ObjectShelf::in_folder(&folder.path().join("files"), &cipher, &ShelfOptions::default()).unwrap();
+        let files = Files { shelf: Arc::new(shelf), media: Media::new(MediaConfig::default()) };
         let store = SqliteStore::open(folder.path().join("warest.db"), cipher).await.unwrap();
         let alice = user(&store, "alice", ALICE, false).await;
         let bob = user(&store, "bob", BOB, false).await;
@@ -121,7 +126,7 @@ impl World {
         engine(&mut config);
         let clock = Arc::new(ShiftedClock::default());
         let cache = Arc::new(LocalCache::new(LocalOptions::default(), clock.clone()));
-        let prepared = Prepared::new(shared, cache, clock.clone(), flows, plugins, config).await.unwrap();
+        let prepared = Prepared::new(shared, cache, clock.clone(), flows, plugins, files, config).await.unwrap();
         let (links, intake) = (Arc::new(FakeLinks::default()), prepared.intake());
         let engine = prepared.start(links.clone()).await.unwrap();
         for (owner, name) in [(&alice, "main"), (&bob, "theirs")] {
@@ -190,7 +195,7 @@ impl World {
         let (store, page) = (&self.store, Page { before: None, limit: 500 });
         let queued = async |name: &str| store.queue_len(&name.parse().unwrap()).await.unwrap();
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {:?} {}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {:?} {} {:?}",
             store.sessions(None).await.unwrap(),
             store.flows(None).await.unwrap(),
             store.plugins(None).await.unwrap(),
@@ -203,6 +208,7 @@ impl World {
             queued("main").await + queued("theirs").await,
             store.deliveries(&DeliveryFilter::default(), &page).await.unwrap(),
             self.links.sent.lock().unwrap().len(),
+            self.links.account.changed.lock().unwrap(),
         )
     }
 }

@@ -1,9 +1,12 @@
-//! `warest backup`: a copy of the database, made beside a running engine.
+//! `warest backup`: a copy of the database, made beside a running engine, and of the
+//! files that it lists.
 //!
 //! The copy is of one moment, whole on the disk and checked before it has its
-//! name. Progress and notices go to standard error; the manifest, JSON, to
+//! name. The files come after it, so that all that it lists are there but those that
+//! went meanwhile. Progress and notices go to standard error; the manifest, JSON, to
 //! standard output.
 
+use super::files;
 use crate::config::Settings;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -24,6 +27,9 @@ const TELL: Duration = Duration::from_secs(2);
 pub struct BackupArgs {
     /// The file to write; it must not exist yet.
     file: PathBuf,
+    /// Leaves out the files of messages; else they are in a folder beside it.
+    #[arg(long)]
+    no_files: bool,
     /// The data folder of the engine.
     #[arg(long, env = "WAREST_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
@@ -40,6 +46,10 @@ pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
     if file.exists() {
         bail!("{} exists already; give the backup a name of its own", file.display());
     }
+    let with_files = (!args.no_files && settings.storage.path.is_dir()).then(|| files::beside(&file));
+    if let Some(folder) = with_files.as_ref().filter(|folder| folder.exists()) {
+        bail!("{} exists already; give the backup a name of its own", folder.display());
+    }
     let taken_ms = SystemClock.now_ms();
     let part = with_suffix(&file, ".part");
     let finished = write(&database, &part).await;
@@ -49,6 +59,13 @@ pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
     }
     let (contents, sha256, bytes) = finished?;
     rename_synced(&part, &file)?;
+    let files = match with_files {
+        None => None,
+        Some(folder) => {
+            let copied = files::copy(settings.storage.path.clone(), folder.clone()).await?;
+            Some(json!({ "folder": folder, "files": copied.files, "bytes": copied.bytes, "linked": copied.linked }))
+        }
+    };
     let manifest = json!({
         "file": file,
         "bytes": bytes,
@@ -57,6 +74,7 @@ pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
         "version": env!("CARGO_PKG_VERSION"),
         "schema": contents.schema,
         "counts": contents.counts,
+        "files": files,
     });
     say!("{manifest:#}");
     match settings.master_key {

@@ -4,6 +4,7 @@ pub mod backup;
 #[cfg(feature = "sandbox")]
 pub mod bench;
 pub mod doctor;
+mod files;
 pub mod health;
 pub mod restore;
 #[cfg(feature = "sandbox")]

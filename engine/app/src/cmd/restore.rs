@@ -2,9 +2,11 @@
 //!
 //! Nothing of the folder is touched before the copy is checked: that it is whole,
 //! that this program knows its schema, that the master key opens it. What was
-//! there is kept aside under a name with the time, never deleted.
+//! there is kept aside under a name with the time, never deleted. Files of messages
+//! that are beside the backup are brought to their place; those that are there stay.
 
 use super::backup::{private_file, rename_synced, sync_and_hash, with_suffix};
+use super::files;
 use crate::config::Settings;
 use crate::lock::FolderLock;
 use anyhow::{Context, bail};
@@ -61,6 +63,11 @@ pub async fn run(args: RestoreArgs) -> anyhow::Result<()> {
         }
     }
     done?;
+    let beside = files::beside(&args.file);
+    if beside.is_dir() {
+        let copied = files::copy(beside, settings.storage.path.clone()).await?;
+        say!("{:>10} files of messages were restored to {}", copied.files, settings.storage.path.display());
+    }
     if let Some(aside) = keep_aside(&database)? {
         say!("The database that was there is now {}", aside.display());
     }

@@ -44,6 +44,8 @@ fn limits(kind: Kind) -> anyhow::Result<Limits> {
         Kind::Deliveries => "DELIVERIES",
         Kind::DeadDeliveries => "DEAD",
         Kind::DedupKeys => "DEDUP",
+        Kind::Messages => "MESSAGES",
+        Kind::Media => "MEDIA",
     };
     let name = format!("WAREST_RETENTION_{name}");
     let defaults = default_limits(kind);
@@ -58,7 +60,7 @@ fn limits(kind: Kind) -> anyhow::Result<Limits> {
     let most = |name: &str, default: Option<u64>| -> anyhow::Result<Option<u64>> {
         Ok(var(name)?.map_or(default, |most: u64| (most > 0).then_some(most)))
     };
-    let megabytes = most(&format!("{name}_MAX_MB"), None)?;
+    let megabytes = most(&format!("{name}_MAX_MB"), defaults.bytes.map(|bytes| bytes >> 20))?;
     Ok(Limits {
         age_ms,
         rows: most(&format!("{name}_MAX"), defaults.rows)?,

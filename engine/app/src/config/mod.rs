@@ -5,9 +5,11 @@
 mod egress;
 mod guards;
 mod keep;
+mod media;
 mod streams;
 mod webhooks;
 
+pub use media::Storage;
 pub use streams::RedisStream;
 
 use anyhow::{Context, bail};
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use warest_api::{RateLimit, StreamLimits};
+use warest_media::MediaConfig;
 use warest_model::clock::Millis;
 use warest_pipeline::EngineConfig;
 use warest_pipeline::send::SendConfig;
@@ -51,6 +54,10 @@ pub struct Settings {
     pub streams: StreamLimits,
     /// The stream outside that events go to, if there is one.
     pub redis_stream: Option<RedisStream>,
+    /// Where files are kept.
+    pub storage: Storage,
+    /// How files are converted.
+    pub media: MediaConfig,
     /// The pipeline.
     pub engine: EngineConfig,
 }
@@ -83,9 +90,15 @@ impl Settings {
             egress: egress::policy()?,
             preflight_timeout: millis("WAREST_WEBHOOK_PREFLIGHT_TIMEOUT_MS")?.unwrap_or(Duration::from_secs(5)),
             default_webhook: webhooks::default()?,
+            fetch: media::fetch(&data_dir)?,
+            collect: media::collect()?,
+            base_url: text("WAREST_BASE_URL").unwrap_or_default(),
+            url_life: media::url_life()?,
         };
         Ok(Self {
             shutdown_deadline: keep::shutdown_deadline()?,
+            storage: media::storage(&data_dir)?,
+            media: media::media(&data_dir)?,
             data_dir,
             host,
             port,

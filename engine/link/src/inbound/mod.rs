@@ -12,7 +12,7 @@
 mod audit;
 mod call;
 mod contact;
-mod content;
+pub(crate) mod content;
 mod group;
 pub(crate) mod hook;
 mod json;

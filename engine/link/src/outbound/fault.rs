@@ -6,7 +6,10 @@ use warest_model::fault::{Fault, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT, REAC
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind};
 use whatsapp_rust::wacore::store::error::StoreError as KeyStoreError;
-use whatsapp_rust::{ChatStateError, PresenceError, SendError, SignalMaintenanceError};
+use whatsapp_rust::{
+    AppStateError, ChatStateError, GroupError, MexError, NewsletterError, PresenceError, SendError,
+    SignalMaintenanceError,
+};
 
 /// The session has no connection that could take a stanza.
 pub(crate) fn not_connected() -> Fault {
@@ -19,7 +22,7 @@ pub(crate) fn logged_out() -> Fault {
 }
 
 /// The connection ended before the server's word came.
-pub(super) fn lost() -> Fault {
+pub(crate) fn lost() -> Fault {
     Fault::unknown("connection_lost", "the connection ended before the server acknowledged the message")
 }
 
@@ -28,16 +31,25 @@ pub(crate) fn timeout(seconds: u64) -> Fault {
     Fault::unknown("ack_timeout", format!("the server did not acknowledge the message within {seconds} s"))
 }
 
-pub(super) fn of_send(error: SendError) -> Fault {
+/// A file was on its way for too long.
+pub(crate) fn media_timeout(seconds: u64) -> Fault {
+    Fault::retry("media_timeout", format!("the file was not transferred within {seconds} s"))
+}
+
+pub(crate) fn of_send(error: SendError) -> Fault {
     match &error {
         SendError::NotLoggedIn => not_connected(),
         SendError::InvalidRequest(_) => Fault::fail("send_invalid", error.to_string()),
+        SendError::Internal(inner) => {
+            let inner: &(dyn std::error::Error + Send + Sync + 'static) = inner.as_ref();
+            of_chain(inner)
+        }
         _ => of_chain(&error),
     }
 }
 
 /// The keys could not be written before the send.
-pub(super) fn of_keys(error: SignalMaintenanceError) -> Fault {
+pub(crate) fn of_keys(error: SignalMaintenanceError) -> Fault {
     keys_not_stored(&error.to_string())
 }
 
@@ -64,7 +76,90 @@ pub(super) fn of_receipt(error: anyhow::Error) -> Fault {
     of_chain(error)
 }
 
-fn of_chain<E: ErrorChainExt + ToString + ?Sized>(error: &E) -> Fault {
+/// A change of the account's own state failed.
+pub(crate) fn of_state(error: AppStateError) -> Fault {
+    match &error {
+        // What is asked for here is well formed, so it is the keys that are not
+        // there: the phone hands them over some time after pairing.
+        AppStateError::InvalidRequest(_) => Fault::retry(
+            "state_keys_missing",
+            format!("the phone has not handed over the keys of the account's state yet: {error}"),
+        ),
+        AppStateError::Internal(inner) => {
+            let inner: &(dyn std::error::Error + Send + Sync + 'static) = inner.as_ref();
+            of_chain(inner)
+        }
+        _ => of_chain(&error),
+    }
+}
+
+/// What a group is could not be learnt.
+pub(crate) fn of_group(error: GroupError) -> Fault {
+    if let Some(rejection) = error.server_rejection() {
+        return of_group_code(rejection.code);
+    }
+    match &error {
+        GroupError::Mex(mex) => of_mex(mex),
+        GroupError::InvalidRequest(_) => Fault::fail("group_invalid", error.to_string()),
+        GroupError::DescriptionConflict => Fault::retry(
+            "description_conflict",
+            "somebody else changed the description at the same time; read it and change it again",
+        ),
+        _ => of_chain(&error),
+    }
+}
+
+/// What a code in the server's answer about a group means.
+pub(crate) fn of_group_code(code: u16) -> Fault {
+    match code {
+        401 | 403 => Fault::fail("not_a_member", format!("this account may not do this in the group ({code})")),
+        404 | 406 => Fault::fail("group_not_found", format!("WhatsApp does not know this group ({code})")),
+        410 => Fault::fail("group_gone", "the group is no longer there (410)"),
+        other => of_refusal(&other.to_string()),
+    }
+}
+
+/// A question in WhatsApp's GraphQL failed.
+pub(crate) fn of_mex(error: &MexError) -> Fault {
+    match error {
+        MexError::ExtensionError { code, message } => match code {
+            401 | 403 => Fault::fail("forbidden", format!("WhatsApp does not allow this ({code}): {message}")),
+            404 => Fault::fail("not_found", format!("WhatsApp does not know this (404): {message}")),
+            429 => Fault::retry(OVERLIMIT, "WhatsApp limits the rate of this account (429); ask slower"),
+            code => Fault::fail("refused", format!("WhatsApp refused this ({code}): {message}")),
+        },
+        MexError::Request(error) => of_chain(error),
+        _ => Fault::retry("answer_unreadable", format!("WhatsApp's answer cannot be read: {error}")),
+    }
+}
+
+pub(crate) fn of_newsletter(error: NewsletterError) -> Fault {
+    match &error {
+        NewsletterError::Mex(mex) => of_mex(mex),
+        NewsletterError::InvalidRequest(_) => Fault::fail("newsletter_invalid", error.to_string()),
+        NewsletterError::Internal(inner) => {
+            let inner: &(dyn std::error::Error + Send + Sync + 'static) = inner.as_ref();
+            of_chain(inner)
+        }
+        _ => of_chain(&error),
+    }
+}
+
+/// A file did not reach WhatsApp's servers. It was not sent, whatever happened.
+pub(super) fn of_upload(error: anyhow::Error) -> Fault {
+    let error: &(dyn std::error::Error + Send + Sync + 'static) = error.as_ref();
+    match error.http_status() {
+        Some(413) => Fault::fail("media_too_large", "the file is larger than WhatsApp takes (413)"),
+        Some(415) => Fault::fail("media_refused", "WhatsApp does not take this file (415)"),
+        Some(status) => {
+            Fault::retry("upload_failed", format!("WhatsApp's media server did not take the file ({status})"))
+        }
+        None if error.is_transport_unavailable() => not_connected(),
+        None => Fault::retry("upload_failed", format!("the file could not be uploaded: {error:#}")),
+    }
+}
+
+pub(crate) fn of_chain<E: ErrorChainExt + ToString + ?Sized>(error: &E) -> Fault {
     let written = error.sources().any(|cause| {
         cause
             .downcast_ref::<EncryptSendError>()

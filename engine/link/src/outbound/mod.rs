@@ -6,6 +6,10 @@
 //! count as sent when written. A repeat carries the id it was given, and the
 //! recipient shows it once.
 //!
+//! A file of a message is uploaded first, with time of its own. What is changed
+//! on the account's own devices alone is a patch of its state and not a message;
+//! it is done once the server accepted it.
+//!
 //! A received message starts a new sending chain, and the library writes it
 //! behind. Before a message leaves on that chain the chain is made durable:
 //! after a crash the recipient answers on it, and an answer that cannot be
@@ -15,71 +19,244 @@
 //! run side by side, and the pipeline keeps the order within one.
 
 pub(crate) mod acks;
+pub(crate) mod address;
+mod chat;
 mod compose;
 pub(crate) mod fault;
+mod newsletter;
+mod secret;
+pub(crate) mod upload;
 
 use crate::{Outgoing, Sent};
 use acks::{Acks, Verdict};
+use address::{Chat, jid, wire};
+use compose::Parts;
+use compose::addon;
+use compose::context::Context;
 use std::sync::Arc;
+use upload::Uploaded;
 use warest_model::clock::Millis;
 use warest_model::content::Content;
 use warest_model::fault::Fault;
 use warest_model::jid::Jid as Address;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
-use whatsapp_rust::waproto::codec::message_to_vec;
+use whatsapp_rust::waproto::codec::{message_decode, message_to_vec};
 use whatsapp_rust::waproto::whatsapp as wa;
-use whatsapp_rust::{ChatStateType, Client, Jid, PresenceStatus, SendOptions};
+use whatsapp_rust::{ChatStateType, Client, Jid, PresenceStatus, SendOptions, StatusSendOptions};
 
-/// Performs one effect. `Ok` once the server took it.
-pub(crate) async fn perform(
-    client: &Client,
-    acks: &Arc<Acks>,
-    outgoing: Outgoing<'_>,
-    now_ms: Millis,
-) -> Result<Sent, Fault> {
-    let message_id = outgoing.message_id;
-    match outgoing.effect {
-        Effect::Message { to, content: Content::Text { text, .. }, mentions, quoted, .. } => {
-            let me = client.pn();
-            let message = compose::text(text, mentions, quoted.as_ref(), to, me.as_ref());
-            send(client, acks, to, message, message_id).await
+/// Where statuses are posted.
+const STATUS: &str = "status@broadcast";
+
+/// What sends through one connection.
+pub(crate) struct Sender<'a> {
+    /// The connection.
+    pub(crate) client: &'a Client,
+    /// Where the server's word is heard.
+    pub(crate) acks: &'a Arc<Acks>,
+    /// The files of what is sent.
+    pub(crate) files: &'a [Uploaded],
+    /// Now.
+    pub(crate) now_ms: Millis,
+}
+
+impl Sender<'_> {
+    /// Performs one effect. `Ok` once the server took it.
+    pub(crate) async fn perform(&self, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
+        let id = outgoing.message_id;
+        match outgoing.effect {
+            Effect::Message { to, content, .. } if content.sources().is_empty() || !newsletter::is(to) => {
+                self.message(to, content, outgoing).await
+            }
+            Effect::Message { .. } => {
+                Err(Fault::fail("action_unsupported", "files cannot be posted to newsletters yet; post a link"))
+            }
+            Effect::React { to, key, emoji } if newsletter::is(to) => {
+                newsletter::react(self.client, &jid(to)?, key, emoji).await.map(|()| Sent::default())
+            }
+            Effect::React { to, key, emoji } => {
+                let chat = Chat::of(self.client, to).await?;
+                let message = addon::reaction(chat.key(key).await?, emoji, self.now_ms);
+                self.send(to, chat.jid, message, id).await
+            }
+            Effect::Revoke { key } => self.revoke(key, outgoing).await,
+            Effect::Edit { key, content } => self.edit(key, content, outgoing).await,
+            Effect::Pin { key, seconds } => {
+                let chat = Chat::of(self.client, &key.remote_jid).await?;
+                let message = addon::pin(chat.key(key).await?, *seconds, self.now_ms);
+                self.send(&key.remote_jid, chat.jid, message, id).await.map_err(|fault| managed(fault, key))
+            }
+            Effect::Read { keys } => read(self.client, keys).await.map(|()| Sent::default()),
+            Effect::Presence { state, to } => {
+                presence(self.client, *state, to.as_ref()).await.map(|()| Sent::default())
+            }
+            Effect::Star { key, on } => chat::star(self.client, key, *on).await.map(|()| Sent::default()),
+            Effect::Delete { key, with_media } => {
+                chat::delete(self.client, key, *with_media).await.map(|()| Sent::default())
+            }
+            Effect::Chat { chat, change } => {
+                chat::change(self.client, chat, *change, outgoing.last, self.now_ms).await.map(|()| Sent::default())
+            }
         }
-        Effect::React { to, key, emoji } => {
-            send(client, acks, to, compose::reaction(key, emoji, now_ms), message_id).await
+    }
+
+    async fn message(&self, to: &Address, content: &Content, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
+        let chat = Chat::of(self.client, to).await?;
+        let mut message = self.compose(&chat, content, outgoing).await?;
+        if to.as_str() == STATUS {
+            return self.post_status(shown_as_status(message), outgoing).await;
         }
-        Effect::Read { keys } => read(client, keys).await.map(|()| Sent::default()),
-        Effect::Presence { state, to } => presence(client, *state, to.as_ref()).await.map(|()| Sent::default()),
-        other => Err(Fault::fail("action_unsupported", format!("`{}` cannot be sent yet", other.name()))),
+        if let Some(seconds) = outgoing.ephemeral_seconds.filter(|seconds| *seconds > 0) {
+            compose::context::expire(&mut message, seconds);
+        }
+        self.send(to, chat.jid, message, outgoing.message_id).await
+    }
+
+    async fn compose(&self, chat: &Chat<'_>, content: &Content, outgoing: Outgoing<'_>) -> Result<wa::Message, Fault> {
+        let original = outgoing.original.map(decoded).transpose()?;
+        let mut context = Context::default();
+        if let Effect::Message { mentions, quoted, forwarded, .. } = outgoing.effect {
+            context.mentions = mentions.iter().map(Address::to_string).collect();
+            context.forwarded = *forwarded && !matches!(content, Content::Forward { .. } | Content::Raw { .. });
+            if let Some(key) = quoted {
+                // What is forwarded is the original then; the quote is found by its id.
+                let quotes = !matches!(content, Content::Forward { .. });
+                context.quote = Some(chat.quote(key, original.clone().filter(|_| quotes)).await?);
+            }
+        }
+        let secret = secret::Own::of(self.client).message(outgoing.message_id);
+        compose::message(content, Parts { context, files: self.files, original: original.as_ref(), secret })
+    }
+
+    /// Takes a message back: one's own anywhere, another's as an admin of a group.
+    async fn revoke(&self, key: &MessageKey, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
+        if newsletter::is(&key.remote_jid) {
+            let chat = jid(&key.remote_jid)?;
+            let ticket = self.acks.expect(&key.id);
+            newsletter::revoke(self.client, &chat, key).await?;
+            return heard(ticket, Vec::new()).await;
+        }
+        if !key.from_me && !key.remote_jid.is_group() {
+            return Err(Fault::fail(
+                "not_the_author",
+                "only its author can take a message back for everybody; use `delete` to remove it for this account",
+            ));
+        }
+        let chat = Chat::of(self.client, &key.remote_jid).await?;
+        let mut named = chat.key(key).await?;
+        if key.from_me {
+            named.participant = None;
+        } else if named.participant.is_none() {
+            return Err(Fault::fail(
+                "participant_missing",
+                "another's message is named with its author; give `participant` in its key",
+            ));
+        }
+        let message = addon::revoke(named);
+        if key.remote_jid.as_str() == STATUS {
+            return self.post_status(message, outgoing).await;
+        }
+        self.send(&key.remote_jid, chat.jid, message, outgoing.message_id).await.map_err(|fault| managed(fault, key))
+    }
+
+    async fn edit(&self, key: &MessageKey, content: &Content, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
+        if !key.from_me {
+            return Err(Fault::fail("not_the_author", "only its author can change a message"));
+        }
+        let chat = Chat::of(self.client, &key.remote_jid).await?;
+        let composed = self.compose(&chat, content, Outgoing { original: None, ..outgoing }).await?;
+        let content = match content {
+            Content::Text { .. } => {
+                let original = outgoing.original.map(decoded).transpose()?;
+                addon::reworded(original.as_ref(), composed)?
+            }
+            Content::Raw { .. } => composed,
+            other => {
+                return Err(Fault::fail(
+                    "message_not_editable",
+                    format!("a message becomes a text, a caption or a raw message, not `{}`", other.name()),
+                ));
+            }
+        };
+        if newsletter::is(&key.remote_jid) {
+            let body = message_to_vec(&content);
+            let ticket = self.acks.expect(&key.id);
+            newsletter::edit(self.client, &chat.jid, key, content).await?;
+            return heard(ticket, body).await;
+        }
+        let message = addon::edit(chat.key(key).await?, content, self.now_ms);
+        self.send(&key.remote_jid, chat.jid, message, outgoing.message_id).await
+    }
+
+    /// Posts to the account's status, for those whom the caller names.
+    async fn post_status(&self, message: wa::Message, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
+        let audience = outgoing.audience.iter().map(jid).collect::<Result<Vec<_>, _>>()?;
+        if audience.is_empty() {
+            return Err(Fault::fail(
+                "audience_empty",
+                "a status goes to the contacts of the account, and none is known; save contacts on the phone first",
+            ));
+        }
+        let body = message_to_vec(&message);
+        self.client.flush_pending_signal_state().await.map_err(fault::of_keys)?;
+        let ticket = self.acks.expect(outgoing.message_id);
+        let message_id = Some(outgoing.message_id.to_owned());
+        let options = StatusSendOptions { message_id, ..Default::default() };
+        self.client.status().send_raw(message, &audience, options).await.map_err(fault::of_send)?;
+        heard(ticket, body).await
+    }
+
+    async fn send(&self, to: &Address, jid: Jid, message: wa::Message, message_id: &str) -> Result<Sent, Fault> {
+        let client = self.client;
+        let body = message_to_vec(&message);
+        if !to.is_group() {
+            // While a message of theirs is decrypted, their chain is not there to be
+            // written. This waits until it is; what it finds does not matter here.
+            drop(client.signal().session_info(&jid).await);
+        }
+        client.flush_pending_signal_state().await.map_err(fault::of_keys)?;
+        // Before the stanza leaves, so that the fastest answer finds its ticket.
+        let ticket = self.acks.expect(message_id);
+        client
+            .send_message_with_options(jid, message, SendOptions::default().with_message_id(message_id))
+            .await
+            .map_err(fault::of_send)?;
+        heard(ticket, body).await
     }
 }
 
-async fn send(
-    client: &Client,
-    acks: &Arc<Acks>,
-    to: &Address,
-    message: wa::Message,
-    message_id: &str,
-) -> Result<Sent, Fault> {
-    let body = message_to_vec(&message);
-    let is_group = to.is_group();
-    let to = jid(to)?;
-    if !is_group {
-        // While a message of theirs is decrypted, their chain is not there to be
-        // written. This waits until it is; what it finds does not matter here.
-        drop(client.signal().session_info(&to).await);
-    }
-    client.flush_pending_signal_state().await.map_err(fault::of_keys)?;
-    // Before the stanza leaves, so that the fastest answer finds its ticket.
-    let ticket = acks.expect(message_id);
-    client
-        .send_message_with_options(to, message, SendOptions::default().with_message_id(message_id))
-        .await
-        .map_err(fault::of_send)?;
+async fn heard(ticket: acks::Ticket, body: Vec<u8>) -> Result<Sent, Fault> {
     match ticket.verdict().await {
         Some(Verdict::Taken) => Ok(Sent { body }),
         Some(Verdict::Refused(code)) => Err(fault::of_refusal(&code)),
         None => Err(fault::lost()),
     }
+}
+
+/// In a group, what is forbidden here is for admins.
+fn managed(fault: Fault, key: &MessageKey) -> Fault {
+    if fault.code == "send_forbidden" && key.remote_jid.is_group() {
+        return Fault::fail("not_admin", "only admins of the group may do this");
+    }
+    fault
+}
+
+fn decoded(body: &[u8]) -> Result<wa::Message, Fault> {
+    message_decode(body).map_err(|error| {
+        Fault::fail("message_unreadable", format!("the message in the history cannot be read: {error}"))
+    })
+}
+
+/// A text as it stands in a status: with a background.
+fn shown_as_status(mut message: wa::Message) -> wa::Message {
+    if let Some(text) = message.conversation.take() {
+        message.extended_text_message =
+            wa::message::ExtendedTextMessage { text: Some(text), ..Default::default() }.into();
+    }
+    if let Some(text) = message.extended_text_message.as_option_mut() {
+        text.background_argb.get_or_insert(0xFF1E_6E4F);
+        text.font.get_or_insert(wa::message::extended_text_message::FontType::SYSTEM);
+    }
+    message
 }
 
 async fn read(client: &Client, keys: &[MessageKey]) -> Result<(), Fault> {
@@ -122,24 +299,4 @@ async fn presence(client: &Client, state: PresenceState, to: Option<&Address>) -
         to.ok_or_else(|| Fault::fail("recipient_missing", "typing and recording are shown in a chat; give `to`"))?;
     let to = wire(client, to).await?;
     client.chatstate().send(&to, in_chat).await.map_err(fault::of_chatstate)
-}
-
-/// The address that a bare stanza carries on the wire: the LID once the account
-/// has moved to LIDs, as its messages do.
-async fn wire(client: &Client, address: &Address) -> Result<Jid, Fault> {
-    let plain = jid(address)?;
-    if plain.is_pn()
-        && client.is_lid_migrated().await
-        && let Ok(Some(known)) = client.get_lid_pn_entry(&plain).await
-    {
-        return Ok(Jid::lid(&*known.lid));
-    }
-    Ok(plain)
-}
-
-fn jid(address: &Address) -> Result<Jid, Fault> {
-    address
-        .as_str()
-        .parse()
-        .map_err(|_| Fault::fail("recipient_invalid", format!("\"{address}\" is not an address that can be sent to")))
 }

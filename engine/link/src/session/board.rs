@@ -2,11 +2,12 @@
 //! `session_status` event for every change.
 
 use super::Session;
-use crate::{LinkStatus, Qr};
+use crate::{LinkStatus, PairingCode, Qr};
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use warest_model::clock::Millis;
 use warest_model::event::{EventKind, Observation};
 use warest_model::fault::Fault;
 use warest_model::session::SessionState;
@@ -16,6 +17,15 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis
 /// For one attempt; the connection must not wait for the store for ever.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// What a person needs to pair.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// The code to scan.
+    pub(super) qr: Option<Qr>,
+    /// The code to type.
+    pub(super) code: Option<PairingCode>,
+}
+
 pub(super) struct Board {
     status: watch::Sender<LinkStatus>,
     /// Why the state is what it is, as last recorded.
@@ -24,7 +34,7 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn new() -> Self {
-        let status = LinkStatus { state: SessionState::Connecting, qr: None, me: None };
+        let status = LinkStatus { state: SessionState::Connecting, qr: None, pairing_code: None, me: None };
         Self { status: watch::Sender::new(status), reason: Mutex::default() }
     }
 
@@ -53,26 +63,28 @@ impl Board {
         self.status.send_modify(|status| {
             status.state = SessionState::Connecting;
             status.qr = None;
+            status.pairing_code = None;
         });
     }
 }
 
 impl Session {
     /// Shows a new state and records the change. A state that is shown already
-    /// is no change, unless it has a new code to scan, another reason, or is the
-    /// first.
-    pub(super) async fn announce(&self, state: SessionState, qr: Option<Qr>, reason: Option<&str>, first: bool) {
+    /// is no change, unless it has a new code to scan or to type, another reason,
+    /// or is the first.
+    pub(super) async fn announce(&self, state: SessionState, shown: Shown, reason: Option<&str>, first: bool) {
         let changed = self.board.status.send_if_modified(|status| {
-            let changed = status.state != state || status.qr != qr;
+            let changed = status.state != state || status.qr != shown.qr || status.pairing_code != shown.code;
             status.state = state;
-            status.qr.clone_from(&qr);
+            status.qr.clone_from(&shown.qr);
+            status.pairing_code.clone_from(&shown.code);
             changed
         });
         if !self.board.reason_changed(reason) && !changed && !first {
             return;
         }
         tracing::info!(session = %self.id, state = state.as_str(), reason, "session status");
-        let observation = self.observation(state, qr.as_ref(), reason);
+        let observation = self.observation(state, &shown, reason);
         let mut pauses = PAUSES.into_iter();
         loop {
             let recorded = self.shared.intake.record(&self.id, vec![observation.clone()]);
@@ -89,12 +101,17 @@ impl Session {
         }
     }
 
-    fn observation(&self, state: SessionState, qr: Option<&Qr>, reason: Option<&str>) -> Observation {
+    fn observation(&self, state: SessionState, shown: &Shown, reason: Option<&str>) -> Observation {
         let name = state.as_str();
+        let seconds = |until_ms: Millis| (until_ms - self.shared.clock.now_ms()).max(0) / 1_000;
         let mut data = json!({ "state": name, "status": name, "tags": ["session", name] });
-        if let Some(qr) = qr {
+        if let Some(qr) = &shown.qr {
             data["qr"] = json!(qr.text);
-            data["qrDuration"] = json!((qr.expires_ms - self.shared.clock.now_ms()).max(0) / 1_000);
+            data["qrDuration"] = json!(seconds(qr.expires_ms));
+        }
+        if let Some(code) = &shown.code {
+            data["pairingCode"] = json!(code.text);
+            data["pairingCodeDuration"] = json!(seconds(code.expires_ms));
         }
         if let Some(me) = &self.board.status.borrow().me {
             data["me"] = json!(me);

@@ -10,11 +10,13 @@
 
 mod board;
 mod live;
+pub(crate) mod pairing;
 mod signals;
 mod supervise;
 
 use crate::outbound::acks::Acks;
-use crate::outbound::{self, fault};
+use crate::outbound::upload::Uploads;
+use crate::outbound::{Sender, fault};
 use crate::{LinkStatus, Outgoing, Sent, manager::Shared};
 use board::Board;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Reconnect,
     /// Unpair, forget the credentials and stop.
     Logout(oneshot::Sender<Result<(), Fault>>),
+    /// Pair by a code.
+    PairCode(pairing::Wanted),
 }
 
 /// A started session.
@@ -40,6 +44,7 @@ pub(crate) struct Session {
     shared: Arc<Shared>,
     board: Board,
     acks: Arc<Acks>,
+    uploads: Uploads,
     /// The client, while it is open.
     open: RwLock<Option<Arc<Client>>>,
     commands: mpsc::Sender<Command>,
@@ -54,6 +59,7 @@ impl Session {
         let session = Arc::new(Self {
             board: Board::new(),
             acks: Arc::default(),
+            uploads: Uploads::default(),
             open: RwLock::new(None),
             commands,
             stop: CancellationToken::new(),
@@ -94,22 +100,36 @@ impl Session {
     /// Waits until the session is open or will not be by itself.
     pub(crate) async fn settled(&self, most: Duration) {
         let mut status = self.board.watch();
-        let settled = status
-            .wait_for(|status| matches!(status.state, SessionState::Open | SessionState::Qr | SessionState::LoggedOut));
+        let settled = status.wait_for(|status| {
+            matches!(
+                status.state,
+                SessionState::Open | SessionState::Qr | SessionState::PairingCode | SessionState::LoggedOut
+            )
+        });
         let _ = tokio::time::timeout(most, settled).await;
     }
 
-    /// Sends one stanza.
+    /// Sends one stanza, after its files.
     pub(crate) async fn send(&self, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
-        let client = self.client().ok_or_else(|| match self.board.state() {
+        let client = self.opened()?;
+        let config = &self.shared.config;
+        let now_ms = self.shared.clock.now_ms();
+        let uploading = self.uploads.all(&client, outgoing.files, outgoing.message_id, now_ms);
+        let files = tokio::time::timeout(config.media_timeout, uploading)
+            .await
+            .unwrap_or_else(|_| Err(fault::media_timeout(config.media_timeout.as_secs())))?;
+        let sender = Sender { client: &client, acks: &self.acks, files: &files, now_ms };
+        tokio::time::timeout(config.send_timeout, sender.perform(outgoing))
+            .await
+            .unwrap_or_else(|_| Err(fault::timeout(config.send_timeout.as_secs())))
+    }
+
+    /// The open connection.
+    pub(crate) fn opened(&self) -> Result<Arc<Client>, Fault> {
+        self.client().ok_or_else(|| match self.board.state() {
             SessionState::LoggedOut | SessionState::Deleted => fault::logged_out(),
             _ => fault::not_connected(),
-        })?;
-        let deadline = self.shared.config.send_timeout;
-        let now_ms = self.shared.clock.now_ms();
-        tokio::time::timeout(deadline, outbound::perform(&client, &self.acks, outgoing, now_ms))
-            .await
-            .unwrap_or_else(|_| Err(fault::timeout(deadline.as_secs())))
+        })
     }
 
     fn client(&self) -> Option<Arc<Client>> {

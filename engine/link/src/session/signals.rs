@@ -27,8 +27,10 @@ use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 pub(super) enum Signal {
     /// A code to scan, and for how long.
     Qr(String, Duration),
-    /// All codes of this round are used up.
-    QrExhausted,
+    /// All codes of this round are used up; whether the connection ends with it.
+    QrExhausted(bool),
+    /// The server takes the code to type back.
+    CodeStale,
     /// A phone has scanned the code.
     Paired,
     /// A phone has scanned the code, but pairing failed.
@@ -150,24 +152,23 @@ impl EventHandler for Ears {
             // Told before anything is done about a stanza.
             Event::RawNode(stanza) => self.stanza(stanza),
             // Told before its sender is asked to send it once more.
-            Event::UndecryptableMessage(message) if !message.is_unavailable => {
-                if message::is_ordered(&message.info) {
-                    self.order.unreadable(&message.info);
-                }
+            Event::UndecryptableMessage(message) if !message.is_unavailable && message::is_ordered(&message.info) => {
+                self.order.unreadable(&message.info);
             }
+            Event::UndecryptableMessage(message) if !message.is_unavailable => {}
             Event::UndecryptableMessage(message) if !message.unavailable_type.is_unrecoverable_fanout() => {}
             // The hook had the others.
             Event::Messages(messages) if messages.hook_committed => {}
             Event::Receipt(heard) => self.receipt(heard),
             Event::Presence(update) => self.presence(update.into()),
             Event::ChatPresence(update) => self.presence(update.into()),
+            Event::HistorySync(_) if self.chunks.tell(&event) => {}
             Event::HistorySync(_) => {
-                if !self.chunks.tell(&event) {
-                    tracing::error!(session = %self.session, "a part of the phone's history is lost: too much waits");
-                }
+                tracing::error!(session = %self.session, "a part of the phone's history is lost: too much waits");
             }
             Event::PairingQrCode(qr) => self.signal(Signal::Qr(qr.code.clone(), qr.timeout)),
-            Event::PairingQrCodesExhausted(_) => self.signal(Signal::QrExhausted),
+            Event::PairingQrCodesExhausted(over) => self.signal(Signal::QrExhausted(over.disconnected)),
+            Event::PairingCodeRefresh(_) => self.signal(Signal::CodeStale),
             Event::PairSuccess(_) => {
                 self.news(News::Event(Arc::clone(&event)));
                 self.signal(Signal::Paired);
@@ -197,6 +198,7 @@ impl EventHandler for Ears {
             EventKind::HistorySync,
             EventKind::PairingQrCode,
             EventKind::PairingQrCodesExhausted,
+            EventKind::PairingCodeRefresh,
             EventKind::PairSuccess,
             EventKind::PairError,
             EventKind::Connected,

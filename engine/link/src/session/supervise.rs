@@ -5,7 +5,7 @@
 //! | a phone has just paired it (the server sends 515) | dial at once, `connecting` |
 //! | somebody asked for a new one | dial at once, `reconnecting` |
 //! | the network or the server dropped it, or messages that could not be recorded must be delivered again | wait (exponential, full jitter), `reconnecting` |
-//! | a round of QR codes is used up | a new client and a new round, until [`LinkConfig::pairing`] is over; then `logged_out` with reason `qr_expired`, and the end |
+//! | a round of QR codes is used up, and no code to type is out | a new client and a new round, until [`LinkConfig::pairing`] is over; then `logged_out` with reason `qr_expired`, and the end |
 //! | another connection took its place | wait a minute or more, so that two owners do not fight |
 //! | the account is banned for a time | wait for that time |
 //! | WhatsApp removed the device | forget the credentials, `logged_out`, the end |
@@ -13,7 +13,9 @@
 //!
 //! [`LinkConfig::pairing`]: crate::LinkConfig::pairing
 
+use super::board::Shown;
 use super::live::Live;
+use super::pairing::{Codes, Wanted};
 use super::signals::Signal;
 use super::{Command, Session};
 use crate::Qr;
@@ -63,7 +65,8 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
     let mut idle: Option<Live> = None;
     let mut pairing_until = None;
     let mut was_open = false;
-    session.announce(SessionState::Connecting, None, None, true).await;
+    let mut wanted = None;
+    session.announce(SessionState::Connecting, Shown::default(), None, true).await;
 
     let last = loop {
         let mut live = match idle.take() {
@@ -72,8 +75,8 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
                 Ok(live) => live,
                 Err(fault) => {
                     tracing::error!(session = %session.id, %fault, "the session's client cannot be built");
-                    session.announce(SessionState::Connecting, None, Some(&fault.code), false).await;
-                    match rest(&session, &mut commands, backoff.next()).await {
+                    session.announce(SessionState::Connecting, Shown::default(), Some(&fault.code), false).await;
+                    match rest(&session, &mut commands, &mut wanted, backoff.next()).await {
                         Some(why) => break why,
                         None => continue,
                     }
@@ -81,7 +84,7 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
             },
         };
         session.board.set_me(live.me());
-        let place = match place(&session, &mut commands).await {
+        let place = match place(&session, &mut commands, &mut wanted).await {
             Ok(place) => place,
             Err(why) => {
                 live.close().await;
@@ -96,8 +99,13 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
             pairing_until,
             paired: false,
             broken: false,
+            wanted: wanted.take(),
+            codes: Codes::default(),
+            qr: None,
+            exhausted: false,
         };
         connection.run(&mut live, &mut commands).await;
+        wanted = connection.wanted.take();
         was_open |= connection.opened.is_some();
         pairing_until = connection.pairing_until.filter(|_| live.me().is_none());
         match connection.opened {
@@ -133,8 +141,8 @@ pub(super) async fn supervise(session: Arc<Session>, mut commands: mpsc::Receive
             live.close().await;
         }
         let state = if was_open { SessionState::Reconnecting } else { SessionState::Connecting };
-        session.announce(state, None, Some(&reason), false).await;
-        if let Some(why) = rest(&session, &mut commands, wait).await {
+        session.announce(state, Shown::default(), Some(&reason), false).await;
+        if let Some(why) = rest(&session, &mut commands, &mut wanted, wait).await {
             if let Some(live) = idle.take() {
                 live.close().await;
             }
@@ -161,7 +169,7 @@ async fn end(session: &Session, last: Why) {
             let _ = answer.send(done);
         }
         Why::PairingExpired => {
-            session.announce(SessionState::LoggedOut, None, Some("qr_expired"), false).await;
+            session.announce(SessionState::LoggedOut, Shown::default(), Some("qr_expired"), false).await;
         }
         _ => session.board.rest(),
     }
@@ -171,17 +179,26 @@ async fn unpair(session: &Session, reason: &str) -> Result<(), Fault> {
     let forgotten = session.shared.keys.forget(&session.id).await;
     session.board.set_me(None);
     let told = session.shared.intake.paired(&session.id, None).await;
-    session.announce(SessionState::LoggedOut, None, Some(reason), false).await;
+    session.announce(SessionState::LoggedOut, Shown::default(), Some(reason), false).await;
     forgotten.and(told)
 }
 
 /// Waits between two connections; `Some` ends the session.
-async fn rest(session: &Session, commands: &mut mpsc::Receiver<Command>, wait: Duration) -> Option<Why> {
+async fn rest(
+    session: &Session,
+    commands: &mut mpsc::Receiver<Command>,
+    wanted: &mut Option<Wanted>,
+    wait: Duration,
+) -> Option<Why> {
     tokio::select! {
         () = session.stop.cancelled() => Some(Why::Stopped),
         command = commands.recv() => match command {
             Some(Command::Logout(answer)) => Some(Why::LogoutAsked(answer)),
             Some(Command::Reconnect) => None,
+            Some(Command::PairCode(one)) => {
+                *wanted = Some(one);
+                None
+            }
             None => Some(Why::Stopped),
         },
         () = tokio::time::sleep(wait) => None,
@@ -189,7 +206,11 @@ async fn rest(session: &Session, commands: &mut mpsc::Receiver<Command>, wait: D
 }
 
 /// Waits for a place among those that dial.
-async fn place(session: &Session, commands: &mut mpsc::Receiver<Command>) -> Result<OwnedSemaphorePermit, Why> {
+async fn place(
+    session: &Session,
+    commands: &mut mpsc::Receiver<Command>,
+    wanted: &mut Option<Wanted>,
+) -> Result<OwnedSemaphorePermit, Why> {
     let queued = session.shared.dials.available_permits() == 0;
     let place = async {
         let place = Arc::clone(&session.shared.dials).acquire_owned().await;
@@ -205,6 +226,7 @@ async fn place(session: &Session, commands: &mut mpsc::Receiver<Command>) -> Res
             command = commands.recv() => match command {
                 Some(Command::Logout(answer)) => return Err(Why::LogoutAsked(answer)),
                 Some(Command::Reconnect) => {}
+                Some(Command::PairCode(one)) => *wanted = Some(one),
                 None => return Err(Why::Stopped),
             },
             place = &mut place => return place,
@@ -222,6 +244,13 @@ struct Connection<'a> {
     paired: bool,
     /// The client did not end as it should and is not used again.
     broken: bool,
+    /// Who waits for a code to type.
+    wanted: Option<Wanted>,
+    codes: Codes,
+    /// The code to scan.
+    qr: Option<Qr>,
+    /// Whether no code to scan will come any more.
+    exhausted: bool,
 }
 
 impl Connection<'_> {
@@ -239,6 +268,12 @@ impl Connection<'_> {
             let end = closing.as_ref().map(|(deadline, _)| *deadline);
             // What is to happen to the client, if this turn ends the connection.
             let mut close: Option<Close> = None;
+            let code_until = self.codes.until();
+            if self.codes.can_ask()
+                && let Some(wanted) = self.wanted.take()
+            {
+                self.codes.ask(&client, wanted, self.session.shared.clock.now_ms());
+            }
             tokio::select! {
                 joined = &mut running => {
                     if joined.is_err_and(|error| error.is_panic()) {
@@ -266,7 +301,21 @@ impl Connection<'_> {
                         self.why = Some(Why::LogoutAsked(answer));
                         close = Some(Close::Logout);
                     }
+                    Command::PairCode(wanted) if self.paired || live.me().is_some() => wanted.refuse_paired(),
+                    Command::PairCode(wanted) => self.wanted = Some(wanted),
                 },
+                changed = self.codes.answered() => if changed && !self.paired {
+                    self.offer().await;
+                },
+                () = at(code_until), if closing.is_none() => {
+                    self.codes.gone();
+                    if self.exhausted {
+                        self.why.get_or_insert(Why::QrExhausted);
+                        close = Some(Close::Disconnect);
+                    } else {
+                        self.offer().await;
+                    }
+                }
                 Some(signal) = live.signals.recv() => self.hear(signal, live).await,
                 _ = &mut live.login => {
                     live.login = client.wait_for_node(NodeFilter::tag("success"));
@@ -324,14 +373,26 @@ impl Connection<'_> {
                 let pairing = self.session.shared.config.pairing;
                 self.pairing_until.get_or_insert_with(|| Instant::now() + pairing);
                 let expires_ms = self.session.shared.clock.now_ms() + time.as_millis() as Millis;
-                self.session.announce(SessionState::Qr, Some(Qr { text, expires_ms }), None, false).await;
+                self.qr = Some(Qr { text, expires_ms });
+                self.codes.offered = true;
+                self.offer().await;
             }
-            Signal::QrExhausted => self.ended(Why::QrExhausted),
+            Signal::QrExhausted(true) => self.ended(Why::QrExhausted),
+            Signal::QrExhausted(false) => {
+                self.exhausted = true;
+                self.qr = None;
+                self.offer().await;
+            }
+            Signal::CodeStale => {
+                if self.codes.gone() {
+                    self.offer().await;
+                }
+            }
             Signal::Paired => {
                 self.paired = true;
                 self.session.board.set_me(live.me());
                 self.tell_paired(live).await;
-                self.session.announce(SessionState::Connecting, None, Some("paired"), false).await;
+                self.session.announce(SessionState::Connecting, Shown::default(), Some("paired"), false).await;
             }
             Signal::PairFailed(error) => {
                 tracing::warn!(session = %self.session.id, error, "pairing failed");
@@ -347,6 +408,13 @@ impl Connection<'_> {
         }
     }
 
+    /// Shows by what a phone can pair.
+    async fn offer(&self) {
+        let shown = Shown { qr: self.qr.clone(), code: self.codes.shown().cloned() };
+        let state = if shown.code.is_some() { SessionState::PairingCode } else { SessionState::Qr };
+        self.session.announce(state, shown, None, false).await;
+    }
+
     /// The first reason counts; the others follow from it.
     fn ended(&mut self, why: Why) {
         self.why.get_or_insert(why);
@@ -360,8 +428,11 @@ impl Connection<'_> {
         self.opened = Some(Instant::now());
         self.session.board.set_me(live.me());
         self.tell_paired(live).await;
+        if let Some(wanted) = self.wanted.take() {
+            wanted.refuse_paired();
+        }
         self.session.set_client(Some(Arc::clone(&live.client)));
-        self.session.announce(SessionState::Open, None, None, false).await;
+        self.session.announce(SessionState::Open, Shown::default(), None, false).await;
     }
 
     /// Told after pairing and again on every login, as a crash may come between

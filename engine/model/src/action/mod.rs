@@ -8,7 +8,7 @@
 
 mod send;
 
-use crate::content::{ChatChange, Mute};
+use crate::content::{ChatChange, Content, Mute};
 use crate::fault::Fault;
 use crate::jid::Jid;
 use crate::limits;
@@ -39,6 +39,22 @@ pub fn parse_actions(actions: &Value, context: &ActionContext) -> Result<Vec<Nod
         }
     }
     Ok(nodes)
+}
+
+/// Reads what the send action `name` says, without who it is said to.
+///
+/// # Errors
+/// A [`Fault`] of kind *fail* that names the field.
+pub fn parse_content(name: &str, fields: &Map<String, Value>, context: &ActionContext) -> Result<Content, Fault> {
+    let nowhere = Path::root(0);
+    let content = Reader { context }.content(name, fields, &nowhere).and_then(|(content, _)| {
+        content.check()?;
+        Ok(content)
+    });
+    content.map_err(|fault| match fault.message.strip_prefix(&format!("action {nowhere}: ")) {
+        Some(rest) => Fault { message: rest.to_owned(), ..fault },
+        None => fault,
+    })
 }
 
 struct Reader<'a> {

@@ -44,7 +44,7 @@ impl Reader<'_> {
         Ok(content)
     }
 
-    fn content(&self, name: &str, fields: &Fields, path: &Path) -> Result<(Content, bool), Fault> {
+    pub(super) fn content(&self, name: &str, fields: &Fields, path: &Path) -> Result<(Content, bool), Fault> {
         let forwarded = flag(fields, &["isForwarded", "forwarded"]).unwrap_or(false);
         let content = match name {
             "text" => {

@@ -87,7 +87,9 @@ impl Deliverer {
     /// What a target is sent about an event.
     fn body(&self, target: &Target, event: &Event, entry: &SessionEntry) -> Value {
         let shape = target.options.payload.unwrap_or(self.config.payload);
-        payload::body(shape, event, &entry.info())
+        let mut body = payload::body(shape, event, &entry.info());
+        self.urls.add(&mut body["data"], self.clock.now_ms());
+        body
     }
 
     /// When targets are served one after another: a later moment, while one

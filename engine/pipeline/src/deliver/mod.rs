@@ -17,6 +17,7 @@ pub mod sign;
 
 use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
+use crate::files::Urls;
 use crate::intake::event_of;
 use crate::lanes::{self, Lanes, Row, Work, Worked};
 use crate::run::Runner;
@@ -95,6 +96,7 @@ pub struct Deliverer {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) live: broadcast::Sender<Arc<Event>>,
     pub(crate) poster: Poster,
+    pub(crate) urls: Urls,
     pub(crate) config: DeliverConfig,
     pub(crate) country_code: Arc<str>,
     pub(crate) tasks: TaskTracker,
@@ -164,7 +166,7 @@ impl Deliverer {
         let mut owed = self.directory.owed(&target.session, EventKind::WebhookStatus);
         owed.retain(|reactor| *reactor != itself);
         let event = event_of(&target.session, EventKind::WebhookStatus, None, data, self.clock.now_ms());
-        NewEvent { event, dedup: None, owed, consent: None }
+        NewEvent { event, dedup: None, owed, consent: None, changes: Vec::new() }
     }
 }
 

@@ -5,9 +5,12 @@
 //! [`Prepared::build`] adds the links; [`Engine::resume`] then goes on with what
 //! was left undone. A file for each thing that can be asked of it.
 
+mod account;
 mod actions;
+mod commands;
 mod default_target;
 mod deliveries;
+mod files;
 mod flows;
 mod guards;
 mod jobs;
@@ -34,6 +37,8 @@ use crate::directory::Directory;
 use crate::dispatch::Dispatcher;
 use crate::egress::{Egress, EgressPolicy};
 use crate::error::EngineError;
+use crate::files::collect::Collector;
+use crate::files::{Attacher, CollectConfig, FetchConfig, Fetcher, Urls};
 use crate::follow::{Begin, Follower, Tail};
 use crate::intake::EventIntake;
 use crate::keep::{Keeper, RetentionConfig};
@@ -45,15 +50,17 @@ use crate::sink::{Feed, Sink};
 use crate::wakeups::Wakeups;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warest_link::{Intake, Links};
+use warest_media::Media;
 use warest_model::clock::SharedClock;
 use warest_model::event::Event;
 use warest_react::flow::FlowEngine;
 use warest_react::wasm::PluginHost;
 use warest_store::cache::Cache;
+use warest_store::media::MediaShelf;
 use warest_store::{EventFilter, Store};
 
 /// Events that a slow live watcher may lag behind before it loses some.
@@ -82,6 +89,14 @@ pub struct EngineConfig {
     pub preflight_timeout: Duration,
     /// The receiver of sessions that have none of their own.
     pub default_webhook: Option<DefaultWebhook>,
+    /// Bounds of the files that messages are sent with.
+    pub fetch: FetchConfig,
+    /// Which files of incoming messages are fetched.
+    pub collect: CollectConfig,
+    /// The address by which clients reach the engine; empty if it is not known.
+    pub base_url: String,
+    /// How long the URL of a file is good.
+    pub url_life: Duration,
 }
 
 impl Default for EngineConfig {
@@ -97,8 +112,20 @@ impl Default for EngineConfig {
             egress: EgressPolicy::default(),
             preflight_timeout: Duration::from_secs(5),
             default_webhook: None,
+            fetch: FetchConfig::default(),
+            collect: CollectConfig::default(),
+            base_url: String::new(),
+            url_life: Duration::from_secs(900),
         }
     }
+}
+
+/// What the engine works on files with.
+pub struct Files {
+    /// Where they are kept.
+    pub shelf: Arc<dyn MediaShelf>,
+    /// What converts them.
+    pub media: Media,
 }
 
 /// An engine without links.
@@ -114,6 +141,10 @@ pub struct Prepared {
     deliverer: Arc<Deliverer>,
     intake: Arc<EventIntake>,
     guards: Arc<Guards>,
+    attacher: Attacher,
+    shelf: Arc<dyn MediaShelf>,
+    urls: Urls,
+    news: Arc<Notify>,
     holds: Holds,
     again: Again,
     sinks: Vec<Arc<dyn Sink>>,
@@ -129,8 +160,10 @@ impl Prepared {
         clock: SharedClock,
         flows: FlowEngine,
         plugins: PluginHost,
+        files: Files,
         config: EngineConfig,
     ) -> Result<Self, EngineError> {
+        let Files { shelf, media } = files;
         if let Some(default) = &config.default_webhook {
             let checked = config.egress.check_url(&default.url);
             checked.map_err(|error| EngineError::Invalid(format!("WEBHOOK_DEFAULT_URL: {error}")))?;
@@ -146,7 +179,15 @@ impl Prepared {
         let country_code: Arc<str> = config.country_code.as_str().into();
         let egress = Egress::new(config.egress.clone(), config.deliver.timeout)
             .map_err(|error| EngineError::Invalid(error.to_string()))?;
+        // Fetching a file may take longer than a webhook.
+        let fetching = Egress::new(config.egress.clone(), config.fetch.timeout)
+            .map_err(|error| EngineError::Invalid(error.to_string()))?;
+        let fetcher = Fetcher::new(fetching, store.clone(), shelf.clone(), config.fetch.clone());
+        let attacher = Attacher::new(fetcher, media);
+        let urls = Urls::new(shelf.clone(), &config.base_url, config.url_life);
+        let news = Arc::new(Notify::new());
         let dispatcher = Arc::new(Dispatcher {
+            urls: urls.clone(),
             store: store.clone(),
             clock: clock.clone(),
             directory: directory.clone(),
@@ -166,6 +207,7 @@ impl Prepared {
             runner: runner.clone(),
             wakeups: wakeups.clone(),
             poster: Poster::new(egress, config.signature),
+            urls: urls.clone(),
             config: config.deliver.clone(),
             country_code,
             tasks: tasks.clone(),
@@ -184,6 +226,7 @@ impl Prepared {
             dispatcher: dispatcher.clone(),
             deliverer: deliverer.clone(),
             guards: guards.clone(),
+            news: news.clone(),
             live,
         });
         Ok(Self {
@@ -198,6 +241,10 @@ impl Prepared {
             deliverer,
             intake,
             guards,
+            attacher,
+            shelf,
+            urls,
+            news,
             holds,
             again,
             sinks: Vec::new(),
@@ -219,19 +266,32 @@ impl Prepared {
     /// Adds the links. The engine takes work from here on; what an earlier process
     /// left undone waits for [`Engine::resume`].
     pub fn build(self, links: Arc<dyn Links>) -> Arc<Engine> {
-        let keeper = Keeper::new(self.store.clone(), self.clock.clone(), self.config.retention.clone());
+        let retention = self.config.retention.clone();
+        let keeper = Keeper::new(self.store.clone(), self.shelf.clone(), self.clock.clone(), retention);
         let around = Around {
             store: self.store.clone(),
             clock: self.clock.clone(),
             links: links.clone(),
             runner: self.runner.clone(),
             guards: self.guards.clone(),
+            attacher: self.attacher.clone(),
+            directory: self.directory.clone(),
+            deliverer: self.deliverer.clone(),
             holds: self.holds,
             again: self.again,
             wakeups: self.wakeups,
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),
         };
+        let collector = Collector::new(
+            self.store.clone(),
+            self.shelf.clone(),
+            links.clone(),
+            self.clock.clone(),
+            self.config.collect.clone(),
+            self.config.fetch.clone(),
+            self.news,
+        );
         let sender = Arc::new(Sender::new(around, self.config.send.clone()));
         let live = self.intake.live.clone();
         let tail = Tail::new(self.store.clone(), live, self.tasks.clone(), self.stop.clone());
@@ -250,6 +310,10 @@ impl Prepared {
             deliverer: self.deliverer,
             intake: self.intake,
             guards: self.guards,
+            attacher: self.attacher,
+            shelf: self.shelf,
+            urls: self.urls,
+            collector: Arc::new(collector),
             sender,
             links,
             tasks: self.tasks,
@@ -275,6 +339,10 @@ pub struct Engine {
     deliverer: Arc<Deliverer>,
     intake: Arc<EventIntake>,
     guards: Arc<Guards>,
+    attacher: Attacher,
+    shelf: Arc<dyn MediaShelf>,
+    urls: Urls,
+    collector: Arc<Collector>,
     sender: Arc<Sender>,
     keeper: Arc<Keeper>,
     links: Arc<dyn Links>,

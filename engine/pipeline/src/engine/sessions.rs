@@ -48,7 +48,7 @@ impl Engine {
             None => {
                 // One that is on is about to be connected: a start takes them in turn.
                 let state = if entry.session.enabled { SessionState::Connecting } else { SessionState::LoggedOut };
-                LinkStatus { state, qr: None, me: entry.session.me.clone() }
+                LinkStatus { state, qr: None, pairing_code: None, me: entry.session.me.clone() }
             }
         }
     }

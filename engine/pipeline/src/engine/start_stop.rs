@@ -58,6 +58,7 @@ impl Engine {
         fail::fail_point!("resume.before");
         self.tasks.spawn(self.runner.clone().keep_time(self.stop.clone()));
         self.tasks.spawn(self.keeper.clone().run(self.stop.clone()));
+        self.tasks.spawn(self.collector.clone().run(self.tasks.clone(), self.stop.clone()));
         for feed in &self.sinks {
             self.tasks.spawn(feed.clone().run(self.stop.clone()));
         }
@@ -96,7 +97,9 @@ impl Engine {
             tracing::error!(session = %id, %error, "a session could not be restored");
             return;
         }
-        let settled = |state| matches!(state, SessionState::Open | SessionState::Qr | SessionState::LoggedOut);
+        let settled = |state| {
+            matches!(state, SessionState::Open | SessionState::Qr | SessionState::PairingCode | SessionState::LoggedOut)
+        };
         self.wait_status(entry, CONNECT_PLACE, |status| settled(status.state)).await;
     }
 

@@ -26,13 +26,7 @@ impl Sender {
         if job.state.is_end() {
             return Err(EngineError::State(format!("the job is {} already", job.state.as_str())));
         }
-        let end = JobEnd {
-            job: job.id.clone(),
-            state: JobState::Cancelled,
-            attempts: job.attempts,
-            fault: Some(cancelled()),
-            ended_ms: self.clock.now_ms(),
-        };
+        let end = JobEnd::new(&job.id, JobState::Cancelled, job.attempts, Some(cancelled()), self.clock.now_ms());
         self.runner.job_ended(&job, end.clone()).await.map_err(ended_meanwhile)?;
         self.changed(&job);
         let (state, fault, ended_ms) = (end.state, end.fault.clone(), Some(end.ended_ms));

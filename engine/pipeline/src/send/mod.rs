@@ -18,6 +18,8 @@ mod claims;
 mod config;
 pub mod guards;
 mod holds;
+mod prepare;
+mod record;
 mod timekeeper;
 
 pub use config::SendConfig;
@@ -26,6 +28,9 @@ pub use timekeeper::KEY_LIFE_MS;
 use self::guards::decide::moment;
 use self::guards::{Admission, Guards, Outlook};
 use crate::crash::crash_point;
+use crate::deliver::Deliverer;
+use crate::directory::Directory;
+use crate::files::Attacher;
 use crate::lanes::{self, Row, Work, Worked};
 use crate::run::Runner;
 use crate::wakeups::Wakeups;
@@ -34,20 +39,21 @@ use async_trait::async_trait;
 use claims::Claims;
 pub(crate) use holds::Holds;
 use holds::{Pass, Trial};
+use prepare::Prepared;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warest_link::{Links, Outgoing};
+use warest_link::{Links, Sent};
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::fault::{Fault, FaultKind, KEYS_NOT_STORED, NOT_CONNECTED, OVERLIMIT, REACH_OUT_LOCKED};
 use warest_model::id::{JobId, SessionId};
 use warest_model::job::{JobState, SendJob};
 use warest_model::plan::Effect;
 use warest_model::session::SessionState;
-use warest_store::{JobEnd, Store, StoreError};
+use warest_store::{JobEnd, Left, Store, StoreError};
 
 /// Longest wait between attempts.
 const LONGEST_WAIT_MS: f64 = 300_000.0;
@@ -68,6 +74,9 @@ pub struct Sender {
     links: Arc<dyn Links>,
     runner: Runner,
     guards: Arc<Guards>,
+    attacher: Attacher,
+    directory: Arc<Directory>,
+    deliverer: Arc<Deliverer>,
     wakeups: Arc<Wakeups>,
     config: SendConfig,
     tasks: TaskTracker,
@@ -90,6 +99,9 @@ pub(crate) struct Around {
     pub(crate) links: Arc<dyn Links>,
     pub(crate) runner: Runner,
     pub(crate) guards: Arc<Guards>,
+    pub(crate) attacher: Attacher,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) deliverer: Arc<Deliverer>,
     pub(crate) holds: Holds,
     pub(crate) again: Again,
     pub(crate) wakeups: Arc<Wakeups>,
@@ -107,7 +119,21 @@ enum Next {
 impl Sender {
     /// A sender with no session started.
     pub(crate) fn new(around: Around, config: SendConfig) -> Self {
-        let Around { store, clock, links, runner, guards, holds, again, wakeups, tasks, stop } = around;
+        let Around {
+            store,
+            clock,
+            links,
+            runner,
+            guards,
+            attacher,
+            directory,
+            deliverer,
+            holds,
+            again,
+            wakeups,
+            tasks,
+            stop,
+        } = around;
         Self {
             holds,
             again,
@@ -116,6 +142,9 @@ impl Sender {
             links,
             runner,
             guards,
+            attacher,
+            directory,
+            deliverer,
             wakeups,
             config,
             tasks,
@@ -246,16 +275,22 @@ impl Sender {
 
     /// Sends a job that may be sent now; on `trial` if its session was held.
     async fn perform(&self, mut job: SendJob, trial: Option<Trial<'_>>) -> Worked<SendJob> {
-        crash_point!("send.before");
-        let sent = self.links.send(&job.session, Outgoing::plain(&job.effect, &job.message_id)).await;
-        crash_point!("send.acked");
+        let sent = match self.prepare(&job).await {
+            Ok(ready) => {
+                crash_point!("send.before");
+                let sent = self.links.send(&job.session, ready.outgoing(&job)).await;
+                crash_point!("send.acked");
+                sent.map(|sent| (sent, ready))
+            }
+            Err(fault) => Err(fault),
+        };
         let now = self.clock.now_ms();
         let fault = match sent {
-            Ok(_) => {
+            Ok((sent, ready)) => {
                 if trial.is_some() {
                     self.holds.release(&job.session).await;
                 }
-                return self.end(job, JobState::Sent, None).await;
+                return self.sent(job, &sent, &ready).await;
             }
             // It never left, for no fault of its own; that is no attempt.
             Err(fault) if fault.code == NOT_CONNECTED => {
@@ -344,13 +379,7 @@ impl Sender {
         }
         tracing::warn!(job = %job.id, session = %job.session, code = %fault.code, "a message is wedged");
         self.bulk_moved(&job);
-        self.tell(JobEnd {
-            job: job.id,
-            state: JobState::Wedged,
-            attempts: job.attempts,
-            fault: Some(fault),
-            ended_ms: self.clock.now_ms(),
-        });
+        self.tell(JobEnd::new(&job.id, JobState::Wedged, job.attempts, Some(fault), self.clock.now_ms()));
         Worked::Done
     }
 
@@ -369,7 +398,7 @@ impl Sender {
     pub(crate) fn tell_ended(&self, job: &SendJob) {
         if let Some(ended_ms) = job.ended_ms {
             let (state, attempts, fault) = (job.state, job.attempts, job.fault.clone());
-            self.tell(JobEnd { job: job.id.clone(), state, attempts, fault, ended_ms });
+            self.tell(JobEnd::new(&job.id, state, attempts, fault, ended_ms));
         }
     }
 
@@ -389,9 +418,21 @@ impl Sender {
         (grown.min(LONGEST_WAIT_MS) * spread) as Millis
     }
 
+    /// The server took it: the history and the log learn of it with its end.
+    async fn sent(&self, job: SendJob, sent: &Sent, ready: &Prepared) -> Worked<SendJob> {
+        let now = self.clock.now_ms();
+        let left = self.left_by(&job, sent, ready, now);
+        self.end_with(job, JobState::Sent, None, left).await
+    }
+
     async fn end(&self, job: SendJob, state: JobState, fault: Option<Fault>) -> Worked<SendJob> {
+        self.end_with(job, state, fault, Left::default()).await
+    }
+
+    async fn end_with(&self, job: SendJob, state: JobState, fault: Option<Fault>, left: Left) -> Worked<SendJob> {
         let attempts = job.attempts + u32::from(state == JobState::Sent);
-        let end = JobEnd { job: job.id.clone(), state, attempts, fault, ended_ms: self.clock.now_ms() };
+        let said = left.event.clone();
+        let end = JobEnd { left, ..JobEnd::new(&job.id, state, attempts, fault, self.clock.now_ms()) };
         match self.runner.job_ended(&job, end.clone()).await {
             // Ended before, or removed with its session.
             Ok(()) | Err(StoreError::NotFound { .. }) => {}
@@ -402,6 +443,9 @@ impl Sender {
             }
         }
         crash_point!("send.committed");
+        if let Some(event) = said {
+            self.deliverer.announce(*event);
+        }
         self.bulk_moved(&job);
         self.tell(end);
         Worked::Done

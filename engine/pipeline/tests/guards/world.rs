@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use warest_link::{Account, Intake, LinkStatus, Links, Outgoing, Remote};
+use warest_media::{Media, MediaConfig};
 use warest_model::birth::Births;
 use warest_model::clock::{Clock, ManualClock, Millis};
 use warest_model::content::Content;
@@ -20,12 +21,14 @@ use warest_model::job::{JobState, SendJob};
 use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 use warest_model::user::User;
+use warest_pipeline::engine::Files;
 use warest_pipeline::engine::NewSession;
 use warest_pipeline::send::guards::policy::{Policy, Tuning};
 use warest_pipeline::{Engine, EngineConfig, Prepared};
 use warest_react::flow::{FlowEngine, FlowLimits};
 use warest_react::wasm::{PluginHost, PluginLimits};
 use warest_store::cache::local::{LocalCache, LocalOptions};
+use warest_store::media::{ObjectShelf, ShelfOptions};
 use warest_store::secret::{Cipher, MasterKey};
 use warest_store::sqlite::SqliteStore;
 use warest_store::{Registry, SendQueue};
@@ -55,7 +58,7 @@ pub struct FakeLinks {
 #[async_trait]
 impl Links for FakeLinks {
     async fn start(&self, session: &SessionId) -> Result<(), Fault> {
-        let open = LinkStatus { state: SessionState::Open, qr: None, me: None };
+        let open = LinkStatus { state: SessionState::Open, qr: None, pairing_code: None, me: None };
         self.sessions.lock().unwrap().entry(session.clone()).or_insert_with(|| watch::channel(open).0);
         Ok(())
     }
@@ -122,7 +125,7 @@ impl World {
         let owner = User { id: UserId::new(1), username: "ana".to_owned(), is_admin: false, created_ms: 1 };
         store.add_user(&owner, [1; 32]).await.unwrap();
         let clock = ManualClock::at(NOON - 400 * 24 * HOUR);
-        let (engine, intake, links) = start(&store, &clock).await;
+        let (engine, intake, links) = start(&store, &clock, folder.path()).await;
         let new = NewSession { id: "s".parse().unwrap(), label: String::new() };
         engine.create_session(&owner, new).await.unwrap();
         clock.advance(400 * 24 * HOUR);
@@ -147,7 +150,7 @@ impl World {
         self.store.close().await.unwrap();
         self.clock.advance(pause_ms);
         let store = SqliteStore::open(path(self.folder.path()), key()).await.unwrap();
-        let (engine, intake, links) = start(&store, &self.clock).await;
+        let (engine, intake, links) = start(&store, &self.clock, self.folder.path()).await;
         Self { engine, intake, links, store, ..self }
     }
 
@@ -240,7 +243,11 @@ pub fn jid(phone: &str) -> Jid {
     Jid::parse(phone, "62").unwrap()
 }
 
-async fn start(store: &SqliteStore, clock: &Arc<ManualClock>) -> (Arc<Engine>, Arc<dyn Intake>, Arc<FakeLinks>) {
+async fn start(
+    store: &SqliteStore,
+    clock: &Arc<ManualClock>,
+    folder: &Path,
+) -> (Arc<Engine>, Arc<dyn Intake>, Arc<FakeLinks>) {
     // Whoever is first installs it; the others find it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let flows = FlowEngine::new(FlowLimits::default()).unwrap();
@@ -248,7 +255,9 @@ async fn start(store: &SqliteStore, clock: &Arc<ManualClock>) -> (Arc<Engine>, A
     let cache = Arc::new(LocalCache::new(LocalOptions::default(), clock.clone()));
     let config = EngineConfig { guards: Policy::default(), ..EngineConfig::default() };
     let shared = Arc::new(store.clone());
-    let prepared = Prepared::new(shared, cache, clock.clone(), flows, plugins, config).await.unwrap();
+    let shelf = Arc::new(ObjectShelf::in_folder(folder, &key(), &ShelfOptions::default()).unwrap());
+    let files = Files { shelf, media: Media::new(MediaConfig::default()) };
+    let prepared = Prepared::new(shared, cache, clock.clone(), flows, plugins, files, config).await.unwrap();
     let links = Arc::new(FakeLinks {
         clock: clock.clone(),
         sessions: Mutex::default(),

@@ -36,6 +36,22 @@ fn sends(module: &mut Module) {
     module.set_native_fn("text", |call: Call<'_>, to: Dynamic, text: Dynamic| -> Made {
         say(&call, "type", "text", [("to", to), ("text", words(text))])
     });
+    for name in ["media", "document", "sticker", "location", "vcard", "button", "list", "poll", "forward", "raw"] {
+        module.set_native_fn(name, move |call: Call<'_>, fields: Map| -> Made {
+            let mut fields = fields;
+            fields.insert("type".into(), name.into());
+            Run::with(&call, |run| run.plan.say(fields))
+        });
+    }
+    for kind in ["image", "video", "gif", "audio", "voice"] {
+        let media = move |call: &Call<'_>, url: Dynamic, caption: Dynamic| {
+            say(call, "type", "media", [("mediaType", kind.into()), ("url", url), ("caption", caption)])
+        };
+        module.set_native_fn(kind, move |call: Call<'_>, url: Dynamic| -> Made { media(&call, url, Dynamic::UNIT) });
+        module.set_native_fn(kind, move |call: Call<'_>, url: Dynamic, caption: Dynamic| -> Made {
+            media(&call, url, words(caption))
+        });
+    }
     module.set_native_fn("noop", |call: Call<'_>| -> Made { say(&call, "type", "noop", []) });
     module.set_native_fn("action", |call: Call<'_>, fields: Map| -> Made {
         Run::with(&call, |run| {
@@ -71,6 +87,24 @@ fn controls(module: &mut Module) {
     module.set_native_fn("presence", |call: Call<'_>, state: Dynamic, to: Dynamic| -> Made {
         say(&call, "act", "presence", [("state", state), ("to", to)])
     });
+    for name in ["star", "unstar", "delete", "revoke", "pin", "unpin"] {
+        module.set_native_fn(name, move |call: Call<'_>| -> Made {
+            let key = Run::with(&call, |run| run.key())?;
+            say(&call, "act", name, [("key", key)])
+        });
+        module.set_native_fn(name, move |call: Call<'_>, key: Map| -> Made {
+            say(&call, "act", name, [("key", key.into())])
+        });
+    }
+    module.set_native_fn("edit", |call: Call<'_>, key: Map, text: Dynamic| -> Made {
+        say(&call, "act", "edit", [("key", key.into()), ("text", words(text))])
+    });
+    for name in ["archive", "unarchive", "mute", "unmute"] {
+        module.set_native_fn(name, move |call: Call<'_>| -> Made { say(&call, "act", name, []) });
+        module.set_native_fn(name, move |call: Call<'_>, chat: Dynamic| -> Made {
+            say(&call, "act", name, [("chat", chat)])
+        });
+    }
     module
         .set_native_fn("delay", |call: Call<'_>, ms: INT| -> Made { say(&call, "act", "delay", [("ms", ms.into())]) });
 }

@@ -82,6 +82,7 @@ pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
         && let Some(reader) = net.account(&sender.phone)
     {
         reader.primary.inbox.read(&account.phone, &node::receipt_ids(stanza));
+        tell_own_devices(&reader, sender, &account, &copy);
     }
     let own = account.phone == sender.phone;
     let targets: Vec<_> = match kind.as_deref() {
@@ -93,6 +94,18 @@ pub(crate) fn receipt(net: &Arc<Network>, sender: &Device, stanza: &Node) {
         device.queue.push(copy.clone());
     }
     net.touch();
+}
+
+/// Tells the other companions of an account what was read, and in whose chat.
+fn tell_own_devices(reader: &Account, device: &Device, chat: &Account, receipt: &Node) {
+    if reader.phone == chat.phone {
+        return;
+    }
+    let mut copy = receipt.clone();
+    copy.attrs.insert("recipient", chat.lid_jid());
+    for other in reader.devices().iter().filter(|other| other.id != device.id && other.id != 0) {
+        other.queue.push(copy.clone());
+    }
 }
 
 /// Passes a chat state (`composing`, `recording`, `paused`) on.

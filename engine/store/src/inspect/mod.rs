@@ -6,6 +6,7 @@
 //! condition of its check in it, so that it cannot hit what became right
 //! meanwhile.
 
+mod files;
 mod integrity;
 mod plugins;
 mod rows;
@@ -16,6 +17,7 @@ use crate::Result;
 use crate::error::StoreError;
 use crate::secret::Cipher;
 use crate::sqlite::MIGRATIONS;
+pub use files::StoredFile;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use std::collections::HashMap;

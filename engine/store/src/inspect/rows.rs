@@ -30,6 +30,8 @@ enum Repair {
     Bury,
     /// Ends them as failed: their session is gone.
     Fail,
+    /// Writes these columns anew.
+    Set(&'static str),
 }
 
 const REMOVED_WITH_FIX: &str = "nothing is lost with them: --fix removes them";
@@ -164,6 +166,72 @@ pub(super) const CHECKS: &[Check] = &[
         repair: Repair::Remove,
     },
     Check {
+        name: "book_session",
+        what: "commands of sessions that were removed",
+        remedy: "whoever takes their name would meet them: --fix removes them",
+        table: "command_books",
+        shown: "session",
+        broken: "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = command_books.session)",
+        repair: Repair::Remove,
+    },
+    Check {
+        name: "chat_session",
+        what: "chats of sessions that were removed",
+        remedy: "nobody sees them: --fix removes them",
+        table: "chats",
+        shown: "jid || ' of session number ' || session_no",
+        broken: "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.no = chats.session_no)
+                 AND NOT EXISTS (SELECT 1 FROM sessions_gone g WHERE g.no = chats.session_no)",
+        repair: Repair::Remove,
+    },
+    Check {
+        name: "message_chat",
+        what: "messages whose chat is missing",
+        remedy: "nobody sees them: --fix removes them",
+        table: "messages",
+        shown: "id || ' of chat number ' || chat_no",
+        broken: "NOT EXISTS (SELECT 1 FROM chats c WHERE c.no = messages.chat_no)
+                 AND NOT EXISTS (SELECT 1 FROM chats_gone g WHERE g.no = messages.chat_no)",
+        repair: Repair::Remove,
+    },
+    Check {
+        name: "chat_counts",
+        what: "chats whose counts are not those of their messages",
+        remedy: "lists show a wrong total or an old last message: --fix counts anew",
+        table: "chats",
+        shown: "jid || ' (' || messages || ' messages)'",
+        broken: "messages <> (SELECT count(*) FROM messages m INDEXED BY messages_chat WHERE m.chat_no = chats.no)
+                 OR media <> (SELECT count(*) FROM messages m INDEXED BY messages_media
+                              WHERE m.chat_no = chats.no AND m.media IS NOT NULL)
+                 OR last_seq IS NOT (SELECT max(m.seq) FROM messages m WHERE m.chat_no = chats.no)",
+        repair: Repair::Set(
+            "messages = (SELECT count(*) FROM messages m INDEXED BY messages_chat WHERE m.chat_no = chats.no),
+             media = (SELECT count(*) FROM messages m INDEXED BY messages_media
+                      WHERE m.chat_no = chats.no AND m.media IS NOT NULL),
+             last_seq = (SELECT max(m.seq) FROM messages m WHERE m.chat_no = chats.no)",
+        ),
+    },
+    Check {
+        name: "message_file",
+        what: "messages whose file is not in the list of files",
+        remedy: "--fix has them say that they have none; the text stays",
+        table: "messages",
+        shown: "id",
+        broken: "media IS NOT NULL AND NOT EXISTS (SELECT 1 FROM media f WHERE f.id = messages.media)",
+        repair: Repair::Set("media = NULL"),
+    },
+    Check {
+        name: "file_message",
+        what: "files of messages that are not in the history",
+        remedy: "nobody sees them: --fix lets go of them, and the engine removes them",
+        table: "media",
+        shown: "id",
+        // One that is being sent gets its message a moment later.
+        broken: "direction <> 'uploaded' AND state <> 'gone' AND created_ms < (unixepoch() - 86400) * 1000
+                 AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.media = media.id)",
+        repair: Repair::Set("state = 'gone'"),
+    },
+    Check {
         name: "keys_session",
         what: "WhatsApp credentials of sessions that were removed",
         remedy: "create a session of that name to use them, or create and delete one to remove them",
@@ -211,13 +279,14 @@ impl Check {
                 "UPDATE runs SET state = 'failed', ended_ms = ?1, fault = ?2, wake_ms = NULL, version = version + 1
                  WHERE {broken}"
             ),
+            Repair::Set(columns) => format!("UPDATE {table} SET {columns} WHERE {broken}"),
             Repair::Fail => format!("UPDATE {table} SET state = 'failed', ended_ms = ?1, fault = ?2 WHERE {broken}"),
         };
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = match self.repair {
             Repair::Bury => query.bind(now_ms).bind(format!("ended by warest doctor: one of the {what}")),
             Repair::Fail => query.bind(now_ms).bind(gone),
-            Repair::None | Repair::Remove => query,
+            Repair::None | Repair::Remove | Repair::Set(_) => query,
         };
         Ok(Some(query.execute(&mut inspector.db).await?.rows_affected()))
     }

@@ -1,6 +1,6 @@
 //! The event log, and what events are owed to.
 
-use super::{SqliteStore, all, chat_text, or_exists, or_not_found, text};
+use super::{SqliteStore, all, chat_text, history, or_exists, or_not_found, text};
 use crate::Result;
 use crate::codec::{corrupt, decode_event, encode_event};
 use crate::query::{EventFilter, Page};
@@ -21,17 +21,22 @@ impl EventLog for SqliteStore {
             return Ok(Vec::new());
         }
         // Encoding happens here, not in the writer.
-        let rows: Vec<_> = events.into_iter().map(|new| (encode_event(&new.event), new)).collect();
-        self.write(move |db| {
-            Box::pin(async move {
-                let mut news = Vec::with_capacity(rows.len());
-                for (record, new) in rows {
-                    news.push(append(db, record, new).await?);
-                }
-                Ok(news)
+        let rows: Vec<_> = events.into_iter().map(prepare).collect();
+        let (news, untidy) = self
+            .write(move |db| {
+                Box::pin(async move {
+                    let (mut news, mut untidy) = (Vec::with_capacity(rows.len()), false);
+                    for row in rows {
+                        let (fresh, left) = append_whole(db, row).await?;
+                        news.push(fresh);
+                        untidy |= left;
+                    }
+                    Ok((news, untidy))
+                })
             })
-        })
-        .await
+            .await?;
+        self.tidy_if(untidy);
+        Ok(news)
     }
 
     async fn event(&self, id: &str) -> Result<Option<Event>> {
@@ -173,9 +178,32 @@ impl EventLog for SqliteStore {
     }
 }
 
-/// Appends one event; whether it was new.
+/// An event with all that can be worked out before the writer's turn.
+pub(super) struct Prepared {
+    record: Vec<u8>,
+    new: NewEvent,
+    changes: Vec<history::Prepared>,
+}
+
+/// Works out what can be.
+pub(super) fn prepare(mut new: NewEvent) -> Prepared {
+    let changes = history::prepare(std::mem::take(&mut new.changes));
+    Prepared { record: encode_event(&new.event), new, changes }
+}
+
+/// Appends one event and what it changes; whether it was new, and whether something
+/// is left to tidy up.
+pub(super) async fn append_whole(db: &mut SqliteConnection, event: Prepared) -> Result<(bool, bool)> {
+    let session = event.new.event.session.clone();
+    if !append(db, event.record, event.new).await? {
+        return Ok((false, false));
+    }
+    Ok((true, history::apply(db, session.as_str(), event.changes).await?))
+}
+
+/// Appends one event, without what it changes; whether it was new.
 pub(super) async fn append(db: &mut SqliteConnection, record: Vec<u8>, new: NewEvent) -> Result<bool> {
-    let NewEvent { event, dedup, owed, consent } = new;
+    let NewEvent { event, dedup, owed, consent, changes: _ } = new;
     let (session, chat) = (event.session.as_str(), chat_text(event.chat.as_ref()));
     if let Some(key) = dedup {
         let first = sqlx::query("INSERT OR IGNORE INTO event_dedup (session, key, seen_ms) VALUES (?, ?, ?)")

@@ -5,17 +5,21 @@
 //! changes something returns once the change is on the disk.
 
 mod bulks;
+mod command_books;
 mod events;
 mod guards;
+mod history;
 mod idempotency;
 mod jobs;
 mod log;
+mod media;
 mod outbox;
 mod queue;
 mod reactors;
 pub mod recovery;
 mod registry;
 mod retention;
+mod retention_media;
 mod runs;
 mod sinks;
 mod targets;
@@ -35,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 pub(crate) use targets::{old_place as old_target_place, place as target_place};
+use tokio::sync::mpsc;
 use writer::Writer;
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -75,6 +80,8 @@ struct Inner {
     readers: SqlitePool,
     cipher: Cipher,
     path: PathBuf,
+    /// Tells the task that tidies up that there may be something to do.
+    untidy: mpsc::Sender<()>,
 }
 
 impl SqliteStore {
@@ -119,7 +126,12 @@ impl SqliteStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await?;
         let writer = Writer::start(connection, options.batch.max(1), options.waiting.max(1));
-        Ok(Self { inner: Arc::new(Inner { writer, readers, cipher, path: options.path }) })
+        let (untidy, to_tidy) = mpsc::channel(1);
+        let store = Self { inner: Arc::new(Inner { writer, readers, cipher, path: options.path, untidy }) };
+        tokio::spawn(history::tidy(Arc::downgrade(&store.inner), to_tidy));
+        // What a stop or a crash left.
+        store.tidy_if(true);
+        Ok(store)
     }
 
     /// Finishes what was asked before, writes the log back into the file and

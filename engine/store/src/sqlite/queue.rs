@@ -1,8 +1,9 @@
 //! The send queues: jobs in line, and their ends.
 
-use super::{SqliteStore, all, chat_text, number, or_exists, or_not_found, text};
+use super::{SqliteStore, all, chat_text, events, history, number, or_exists, or_not_found, text};
 use crate::Result;
 use crate::codec::{corrupt, decode_fault, decode_job, encode_fault, encode_job, parse};
+use crate::error::StoreError;
 use crate::traits::{JobEnd, Progress, SendQueue};
 use async_trait::async_trait;
 use sqlx::Row;
@@ -95,27 +96,40 @@ impl SendQueue for SqliteStore {
     }
 
     async fn finish_job(&self, end: JobEnd, progress: Option<Progress>) -> Result<()> {
-        self.write(move |db| {
-            Box::pin(async move {
-                let done = sqlx::query(
-                    "UPDATE jobs SET state = ?, attempts = ?, fault = ?, ended_ms = ?
-                     WHERE id = ? AND ended_ms IS NULL",
-                )
-                .bind(end.state.as_str())
-                .bind(end.attempts)
-                .bind(end.fault.as_ref().map(encode_fault))
-                .bind(end.ended_ms)
-                .bind(end.job.as_str())
-                .execute(&mut *db)
-                .await?;
-                or_not_found("send job", done.rows_affected())?;
-                match progress {
-                    Some(progress) => super::runs::save(db, progress).await,
-                    None => Ok(()),
-                }
+        let JobEnd { job, state, attempts, fault, ended_ms, left } = end;
+        let event = left.event.map(|new| events::prepare(*new));
+        let changes = history::prepare(left.changes);
+        let untidy = self
+            .write(move |db| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "UPDATE jobs SET state = ?, attempts = ?, fault = ?, ended_ms = ?
+                         WHERE id = ? AND ended_ms IS NULL RETURNING session",
+                    )
+                    .bind(state.as_str())
+                    .bind(attempts)
+                    .bind(fault.as_ref().map(encode_fault))
+                    .bind(ended_ms)
+                    .bind(job.as_str())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                    let session: String = match done {
+                        Some(row) => row.try_get("session")?,
+                        None => return Err(StoreError::NotFound { what: "send job" }),
+                    };
+                    if let Some(progress) = progress {
+                        super::runs::save(db, progress).await?;
+                    }
+                    let mut untidy = history::apply(db, &session, changes).await?;
+                    if let Some(event) = event {
+                        untidy |= events::append_whole(db, event).await?.1;
+                    }
+                    Ok(untidy)
+                })
             })
-        })
-        .await
+            .await?;
+        self.tidy_if(untidy);
+        Ok(())
     }
 }
 

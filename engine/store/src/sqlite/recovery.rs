@@ -31,17 +31,20 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Dispatches that are held at once.
 const HOLD_BATCH: i64 = 500;
 
-/// What is counted in a copy, and how.
-const COUNTS: [(&str, &str); 9] = [
-    ("users", "SELECT count(*) AS many FROM users"),
-    ("sessions", "SELECT count(*) AS many FROM sessions"),
-    ("flows", "SELECT count(*) AS many FROM flows"),
-    ("plugins", "SELECT count(*) AS many FROM plugins"),
-    ("events", "SELECT count(*) AS many FROM events"),
-    ("runs", "SELECT count(*) AS many FROM runs"),
-    ("activeRuns", "SELECT count(*) AS many FROM runs WHERE state = 'active'"),
-    ("queuedJobs", "SELECT count(*) AS many FROM jobs WHERE state = 'queued'"),
-    ("pendingDeliveries", "SELECT count(*) AS many FROM deliveries WHERE state = 'pending'"),
+/// What is counted in a copy, since which schema, and how.
+const COUNTS: [(&str, i64, &str); 12] = [
+    ("users", 1, "SELECT count(*) AS many FROM users"),
+    ("sessions", 1, "SELECT count(*) AS many FROM sessions"),
+    ("flows", 1, "SELECT count(*) AS many FROM flows"),
+    ("plugins", 1, "SELECT count(*) AS many FROM plugins"),
+    ("chats", 8, "SELECT count(*) AS many FROM chats"),
+    ("messages", 8, "SELECT coalesce(sum(messages), 0) AS many FROM chats"),
+    ("storedFiles", 8, "SELECT count(*) AS many FROM media WHERE state = 'stored'"),
+    ("events", 1, "SELECT count(*) AS many FROM events"),
+    ("runs", 1, "SELECT count(*) AS many FROM runs"),
+    ("activeRuns", 1, "SELECT count(*) AS many FROM runs WHERE state = 'active'"),
+    ("queuedJobs", 1, "SELECT count(*) AS many FROM jobs WHERE state = 'queued'"),
+    ("pendingDeliveries", 1, "SELECT count(*) AS many FROM deliveries WHERE state = 'pending'"),
 ];
 
 /// What a copy holds.
@@ -128,7 +131,7 @@ pub async fn inspect(path: &Path) -> Result<Contents> {
         )));
     }
     let mut counts = BTreeMap::new();
-    for (name, sql) in COUNTS {
+    for (name, _, sql) in COUNTS.into_iter().filter(|(_, since, _)| *since <= schema) {
         counts.insert(name, number(&sqlx::query(sql).fetch_one(&mut db).await?, "count", "many")?);
     }
     db.close().await?;

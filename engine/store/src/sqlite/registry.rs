@@ -144,13 +144,15 @@ impl Registry for SqliteStore {
 
     async fn delete_session(&self, id: &SessionId, now_ms: Millis) -> Result<()> {
         let id = id.clone();
-        self.write(move |db| Box::pin(async move { delete_session(db, &id, now_ms).await })).await
+        self.write(move |db| Box::pin(async move { delete_session(db, &id, now_ms).await })).await?;
+        self.tidy_if(true);
+        Ok(())
     }
 }
 
 /// What goes with a session. Its dedup keys and reactor state are among it, so
 /// that nothing of it meets whoever takes the name next.
-const OWNED: [&str; 15] = [
+const OWNED: [&str; 17] = [
     "DELETE FROM wa_stores WHERE session = ?",
     "DELETE FROM bindings WHERE session = ?",
     "DELETE FROM targets WHERE session = ?",
@@ -165,6 +167,9 @@ const OWNED: [&str; 15] = [
     "DELETE FROM bulks WHERE session = ?",
     "DELETE FROM send_holds WHERE session = ?",
     "DELETE FROM deliveries WHERE state = 'pending' AND session = ?",
+    "DELETE FROM command_books WHERE session = ?",
+    // Of its history, which may be large, the number is noted.
+    "INSERT INTO sessions_gone SELECT no FROM sessions WHERE id = ?",
     "DELETE FROM sessions WHERE id = ?",
 ];
 

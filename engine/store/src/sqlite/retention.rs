@@ -15,10 +15,12 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use warest_model::clock::Millis;
-use warest_model::id::{DeliveryId, EventId, JobId, RunId};
+use warest_model::id::{DeliveryId, EventId, JobId, MediaId, RunId};
 
 /// Rows whose size stands for that of all.
 const SAMPLE: i64 = 64;
+/// Messages that one sweep removes for being too many.
+const MOST_OVER: u64 = 50_000;
 
 /// What is asked of a kind. `?1` is the cutoff, `?2` the last position that is
 /// too many, `?3` and `?4` bound the positions.
@@ -129,6 +131,17 @@ const DEAD: Statements = statements!(
     "length(t.session) + length(t.chat) + coalesce(length(t.error), 0) + 140"
 );
 
+const MESSAGES: Statements = Statements {
+    // The counts of chats know it.
+    rows: "SELECT coalesce(sum(messages), 0) AS many FROM chats",
+    ..statements!(
+        "messages",
+        "1",
+        "t.seq <= ?4",
+        "length(t.body) + length(t.text) * 3 + length(t.id) + length(t.sender) + coalesce(length(t.mentions), 0) + 120"
+    )
+};
+
 /// The statements of a kind that has positions.
 fn statements(kind: Kind) -> Option<&'static Statements> {
     match kind {
@@ -137,7 +150,8 @@ fn statements(kind: Kind) -> Option<&'static Statements> {
         Kind::Jobs => Some(&JOBS),
         Kind::Deliveries => Some(&DELIVERIES),
         Kind::DeadDeliveries => Some(&DEAD),
-        Kind::DedupKeys => None,
+        Kind::Messages => Some(&MESSAGES),
+        Kind::DedupKeys | Kind::Media => None,
     }
 }
 
@@ -148,6 +162,7 @@ fn id_at(kind: Kind, ms: Millis) -> String {
         Kind::Runs => RunId::new(ms).into(),
         Kind::Jobs => JobId::new(ms).into(),
         Kind::Deliveries | Kind::DeadDeliveries => DeliveryId::new(ms).into(),
+        Kind::Messages | Kind::Media => MediaId::new(ms).into(),
     }
 }
 
@@ -155,7 +170,17 @@ fn id_at(kind: Kind, ms: Millis) -> String {
 impl Upkeep for SqliteStore {
     async fn horizon(&self, kind: Kind, limits: &Limits, now_ms: Millis) -> Result<Horizon> {
         let cutoff_ms = limits.age_ms.map_or(Millis::MIN, |age| now_ms.saturating_sub(age));
-        let Some(sql) = statements(kind) else { return Ok(Horizon { cutoff_ms, over: 0, until: 0 }) };
+        let none = Horizon { now_ms, cutoff_ms, over: 0, until: 0 };
+        let sql = match (kind, statements(kind)) {
+            (Kind::Media, _) => return Ok(Horizon { over: self.files_over(limits).await?, ..none }),
+            (_, None) => return Ok(none),
+            (Kind::Messages, Some(sql)) => {
+                let over = self.messages_over(sql, limits).await?;
+                let aged = limits.age_ms.map_or(0, |_| super::history::seq(cutoff_ms) - 1);
+                return Ok(Horizon { over, until: aged.max(over), ..none });
+            }
+            (_, Some(sql)) => sql,
+        };
         let aged: Option<i64> = match limits.age_ms {
             None => None,
             Some(_) => sqlx::query_scalar(sql.aged).bind(id_at(kind, cutoff_ms)).fetch_one(self.readers()).await?,
@@ -173,12 +198,16 @@ impl Upkeep for SqliteStore {
                 last.saturating_sub(i64::try_from(most).unwrap_or(i64::MAX)).max(0)
             }
         };
-        Ok(Horizon { cutoff_ms, over, until: aged.unwrap_or(0).max(over) })
+        Ok(Horizon { over, until: aged.unwrap_or(0).max(over), ..none })
     }
 
     async fn remove(&self, kind: Kind, horizon: &Horizon, from: &Cursor, batch: u32) -> Result<Removed> {
-        let Some(sql) = statements(kind) else { return self.remove_keys(horizon.cutoff_ms, from, batch).await };
-        let Horizon { cutoff_ms, over, until } = *horizon;
+        let sql = match (kind, statements(kind)) {
+            (_, Some(sql)) => sql,
+            (Kind::Media, None) => return self.remove_files(horizon, from, batch).await,
+            (_, None) => return self.remove_keys(horizon.cutoff_ms, from, batch).await,
+        };
+        let Horizon { cutoff_ms, over, until, .. } = *horizon;
         let after = from.seq;
         let rows = sqlx::query(sql.find)
             .bind(cutoff_ms)
@@ -209,7 +238,11 @@ impl Upkeep for SqliteStore {
     }
 
     async fn measure(&self, kind: Kind, horizon: &Horizon) -> Result<Measure> {
-        let Some(sql) = statements(kind) else { return self.measure_keys(horizon.cutoff_ms).await };
+        let sql = match (kind, statements(kind)) {
+            (_, Some(sql)) => sql,
+            (Kind::Media, None) => return self.measure_files(horizon).await,
+            (_, None) => return self.measure_keys(horizon.cutoff_ms).await,
+        };
         let rows: u64 = number(&sqlx::query(sql.rows).fetch_one(self.readers()).await?, "count", "many")?;
         if rows == 0 {
             return Ok(Measure::default());
@@ -226,7 +259,7 @@ impl Upkeep for SqliteStore {
         Ok(Measure {
             rows,
             bytes: rows.saturating_mul(self.mean_size(sql).await?),
-            oldest_ms: oldest.as_ref().map(|row| made_ms(kind, row)).transpose()?,
+            oldest_ms: oldest.as_ref().map(|row| made_at(kind, row)).transpose()?,
             removable: number(&removable, "count", "many")?,
         })
     }
@@ -264,6 +297,23 @@ impl SqliteStore {
         let mean: Option<f64> =
             sqlx::query_scalar(sql.size).bind(first).bind(step).bind(points).fetch_one(self.readers()).await?;
         Ok(mean.unwrap_or(0.0) as u64)
+    }
+
+    /// Up to which position there are too many messages. Positions have gaps, so they
+    /// are counted from the oldest; a bounded stretch, the rest at the next sweeps.
+    async fn messages_over(&self, sql: &Statements, limits: &Limits) -> Result<i64> {
+        let fits = match limits.bytes {
+            Some(bytes) => Some(bytes / self.mean_size(sql).await?.max(1)),
+            None => None,
+        };
+        let Some(most) = limits.rows.into_iter().chain(fits).min() else { return Ok(0) };
+        let there: u64 = number(&sqlx::query(sql.rows).fetch_one(self.readers()).await?, "count", "many")?;
+        let excess = there.saturating_sub(most).min(MOST_OVER);
+        if excess == 0 {
+            return Ok(0);
+        }
+        let last = sqlx::query_scalar("SELECT seq FROM messages ORDER BY seq LIMIT 1 OFFSET ?").bind(excess as i64 - 1);
+        Ok(last.fetch_optional(self.readers()).await?.unwrap_or(0))
     }
 
     /// Forgets dedup keys that were seen before `cutoff_ms`.
@@ -325,11 +375,11 @@ impl SqliteStore {
 }
 
 /// When a row was made.
-fn made_ms(kind: Kind, row: &SqliteRow) -> Result<Millis> {
+fn made_at(kind: Kind, row: &SqliteRow) -> Result<Millis> {
     Ok(match kind {
-        Kind::Events | Kind::DedupKeys => row.try_get("ts_ms")?,
+        Kind::Events | Kind::DedupKeys | Kind::Messages => row.try_get("ts_ms")?,
         Kind::Runs => decode_run(row.try_get("record")?)?.created_ms,
         Kind::Jobs => decode_job(row.try_get("record")?)?.created_ms,
-        Kind::Deliveries | Kind::DeadDeliveries => row.try_get("created_ms")?,
+        Kind::Deliveries | Kind::DeadDeliveries | Kind::Media => row.try_get("created_ms")?,
     })
 }

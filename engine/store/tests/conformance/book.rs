@@ -52,7 +52,7 @@ pub async fn a_queued_job_leaves_the_line_until_its_time(driver: &mut impl Drive
     assert_eq!(store.release_due(NOW, 10).await.unwrap().len(), 1);
     let line = store.queued_jobs(&job.session, None, job.seq, 10).await.unwrap();
     assert_eq!(line.len(), 1, "it comes after its old position");
-    let end = JobEnd { job: job.id.clone(), state: JobState::Sent, attempts: 1, fault: None, ended_ms: NOW };
+    let end = JobEnd::new(&job.id, JobState::Sent, 1, None, NOW);
     store.finish_job(end, None).await.unwrap();
     assert!(matches!(store.reschedule_job(&job.id, LATER).await, Err(StoreError::NotFound { .. })));
 }
@@ -91,7 +91,7 @@ pub async fn an_open_job_is_cancelled_with_its_step(driver: &mut impl Driver) {
     let version = store.run(&id).await.unwrap().unwrap().version;
     let moved = Progress { steps: vec![new_step("0", StepState::Failed)], ..progress(&id, version) };
     let fault = Some(Fault::fail("cancelled", "taken back"));
-    let end = JobEnd { job: job.id.clone(), state: JobState::Cancelled, attempts: 0, fault, ended_ms: NOW };
+    let end = JobEnd::new(&job.id, JobState::Cancelled, 0, fault, NOW);
     store.finish_job(end.clone(), Some(moved)).await.unwrap();
     assert_eq!(store.job(&job.id).await.unwrap().unwrap().state, JobState::Cancelled);
     assert_eq!(store.run(&id).await.unwrap().unwrap().steps[1].state, StepState::Failed);
@@ -183,7 +183,7 @@ pub async fn what_cannot_be_read_waits_to_be_sent_again(driver: &mut impl Driver
     store.add_session(&new_session("s", &UserId::new(NOW))).await.unwrap();
     let left = SendJob { message_id: "3EB0CC".to_owned(), ..new_job("s", "628333") };
     let left = add(store, left).await;
-    let end = JobEnd { job: left.id.clone(), state: JobState::Sent, attempts: 1, fault: None, ended_ms: NOW };
+    let end = JobEnd::new(&left.id, JobState::Sent, 1, None, NOW);
     store.finish_job(end, None).await.unwrap();
     store.record_receipts(&left.session, vec![say(&left, ReceiptKind::Unreadable, NOW)]).await.unwrap();
     assert_eq!(waiting(NOW).await, [left.id]);

@@ -58,7 +58,7 @@ pub async fn a_bulk_is_fed_a_few_at_a_time(driver: &mut impl Driver) {
     let ids: Vec<_> = line.iter().map(|job| &job.id).collect();
     assert_eq!(ids, jobs[..4].iter().map(|job| &job.id).collect::<Vec<_>>(), "in order, behind what was in line");
     for job in &line[..3] {
-        let end = JobEnd { job: job.id.clone(), state: JobState::Sent, attempts: 1, fault: None, ended_ms: NOW };
+        let end = JobEnd::new(&job.id, JobState::Sent, 1, None, NOW);
         store.finish_job(end, None).await.unwrap();
     }
     assert_eq!(store.feed_bulks(&s, 4).await.unwrap(), 2);

@@ -5,8 +5,12 @@ pub mod book;
 pub mod bulks;
 pub mod events;
 pub mod guards;
+pub mod history;
+pub mod history_chats;
+pub mod history_messages;
 pub mod keys;
 pub mod log;
+pub mod media;
 pub mod outbox;
 pub mod queue;
 pub mod reactors;
@@ -61,7 +65,8 @@ macro_rules! conformance {
                 a_target_is_stopped_once_and_resumed;
             runs: a_journal_keeps_its_order, stale_progress_is_refused, waiting_runs_come_soonest_first,
                 runs_are_filtered_and_paged, a_run_is_started_once;
-            queue: jobs_wait_in_lanes, a_job_is_deferred_and_ends_once, a_job_ends_with_its_run_or_not_at_all;
+            queue: jobs_wait_in_lanes, a_job_is_deferred_and_ends_once, a_job_ends_with_its_run_or_not_at_all,
+                a_job_leaves_behind_what_it_did_once;
             guards: an_opt_out_comes_with_its_event, opt_outs_are_listed_and_removed,
                 a_budget_of_chats_is_never_overdrawn, a_quota_holds_through_a_restart,
                 what_guards_know_goes_with_its_session;
@@ -72,6 +77,20 @@ macro_rules! conformance {
                 what_is_left_of_a_bulk_is_cancelled;
             keys: a_key_is_begun_once_and_keeps_its_answer, a_key_that_was_cut_off_begins_again_as_it_was,
                 old_keys_are_forgotten;
+            history: a_message_comes_with_its_event_or_not_at_all, a_message_that_comes_again_keeps_what_became_of_it,
+                a_message_that_could_not_be_read_is_completed, reactions_and_votes_stand_once_for_each_person,
+                what_overtakes_its_message_waits_for_it, nobody_speaks_for_the_author,
+                odd_times_and_long_texts_do_no_harm, patches_change_what_they_name, what_was_read_is_not_unread_again;
+            history_chats: chats_are_listed_as_asked, the_last_message_is_the_newest_that_is_there,
+                a_cleared_chat_stays_clear, a_deleted_chat_goes_with_all_that_is_in_it,
+                two_names_of_a_person_are_one_chat, a_known_pair_makes_one_chat_from_the_start,
+                contacts_and_labels_are_listed, a_removed_session_takes_its_history_with_it;
+            history_messages: messages_are_filtered_and_paged, words_are_found_by_their_beginnings,
+                a_search_takes_nothing_for_its_own_language, a_rare_word_is_found_among_many_messages,
+                old_messages_go_and_counts_agree;
+            media: a_file_comes_with_its_message, a_file_is_fetched_tried_again_or_given_up,
+                a_file_goes_with_its_last_message, an_upload_stays_until_its_time_is_over,
+                old_files_go_the_oldest_first, command_books_are_kept;
             outbox: deliveries_wait_in_lanes, an_attempt_is_recorded_with_its_run, owed_targets_are_all_named,
                 deliveries_are_filtered_and_paged, a_replayed_delivery_is_owed_behind_all_others,
                 a_range_is_replayed_in_bounded_pieces, old_attempts_make_room;
@@ -131,7 +150,7 @@ pub fn new_event(session: &str, chat: &str) -> Event {
 }
 
 pub fn owed(event: &Event, to: &[ReactorRef]) -> NewEvent {
-    NewEvent { event: event.clone(), dedup: None, owed: to.to_vec(), consent: None }
+    NewEvent { event: event.clone(), dedup: None, owed: to.to_vec(), consent: None, changes: Vec::new() }
 }
 
 pub fn plugin(name: &str) -> ReactorRef {

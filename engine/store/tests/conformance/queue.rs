@@ -6,7 +6,7 @@ use warest_model::fault::Fault;
 use warest_store::{JobEnd, Progress, StoreError};
 
 fn end(job: &JobId, state: JobState) -> JobEnd {
-    JobEnd { job: job.clone(), state, attempts: 1, fault: None, ended_ms: NOW + 9 }
+    JobEnd::new(job, state, 1, None, NOW + 9)
 }
 
 pub async fn jobs_wait_in_lanes(driver: &mut impl Driver) {
@@ -82,4 +82,42 @@ pub async fn a_job_ends_with_its_run_or_not_at_all(driver: &mut impl Driver) {
     let again = store.finish_job(end(&one.id, JobState::Sent), Some(done)).await;
     assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
     assert_eq!(store.run(&id).await.unwrap().unwrap().run.state, RunState::Active);
+}
+
+pub async fn a_job_leaves_behind_what_it_did_once(driver: &mut impl Driver) {
+    use super::history::{all_of, live, said};
+    super::history::with_session(driver).await;
+    let store = driver.store();
+    let job = new_job("s", "628111");
+    store.queue_job(job.clone()).await.unwrap();
+    let event = new_event("s", "628111");
+    let sent = said("628111", "3EB0AA", true, NOW, "hi");
+    let left = || warest_store::Left {
+        changes: vec![live(sent.clone())],
+        event: Some(Box::new(owed(&event, &[plugin("echo")]))),
+    };
+    let with = |left| JobEnd { left, ..JobEnd::new(&job.id, JobState::Sent, 1, None, NOW) };
+    // A run that has moved on takes all of it back.
+    let run = new_run("s", "api", None);
+    store.start_run(run.clone()).await.unwrap();
+    let stale = Progress {
+        run: run.run.id,
+        version: 99,
+        steps: vec![],
+        jobs: vec![],
+        state: warest_model::run::RunState::Active,
+        wake_ms: None,
+        ended_ms: None,
+    };
+    let refused = store.finish_job(with(left()), Some(stale)).await;
+    assert!(matches!(refused, Err(StoreError::Stale { .. })), "{refused:?}");
+    assert!(all_of(store, "628111").await.is_empty());
+    assert_eq!(store.event(event.id.as_str()).await.unwrap(), None);
+
+    store.finish_job(with(left()), None).await.unwrap();
+    assert_eq!(all_of(store, "628111").await, ["3EB0AA"]);
+    assert_eq!(store.event(event.id.as_str()).await.unwrap(), Some(event.clone()));
+    assert_eq!(store.dispatches(&plugin("echo"), None, 0, 10).await.unwrap().len(), 1);
+    assert!(matches!(store.finish_job(with(left()), None).await, Err(StoreError::NotFound { .. })));
+    assert_eq!(store.dispatches(&plugin("echo"), None, 0, 10).await.unwrap().len(), 1, "once");
 }

@@ -163,7 +163,7 @@ pub async fn jobs_and_deliveries_go_once_they_ended(driver: &mut impl Driver) {
     }
     for (job, state, ended) in [(0, JobState::Sent, 40), (1, JobState::Failed, 40), (2, JobState::Sent, 1)] {
         let ended_ms = NOW - ended * DAY;
-        let end = JobEnd { job: jobs[job].id.clone(), state, attempts: 1, fault: None, ended_ms };
+        let end = JobEnd::new(&jobs[job].id, state, 1, None, ended_ms);
         store.finish_job(end, None).await.unwrap();
     }
     assert_eq!(sweep(store, Kind::Jobs, &days(30)).await, (2, 1));

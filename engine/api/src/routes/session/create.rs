@@ -49,18 +49,7 @@ pub async fn post(
 }
 
 async fn create(caller: &Caller, state: &ApiState, id: SessionId, label: Option<String>) -> ApiResult {
-    let entry = match state.engine.session(&id) {
-        Some(_) => start(caller, state, &id, label).await?,
-        None => {
-            let new = NewSession { id, label: label.unwrap_or_default() };
-            let created = state.engine.create_session(&caller.user, new).await;
-            created.map_err(|error| match error {
-                EngineError::Exists(_) => ApiError::new(codes::SESSION_ALREADY_EXISTS, "Session already exists"),
-                other => other.into(),
-            })?
-        }
-    };
-    caller.about(&entry);
+    let entry = open_or_create(caller, state, id, label).await?;
     let wait = state.config.qr_wait;
     let shown = |state: SessionState, qr: bool| state == SessionState::Open || qr;
     let status = state.engine.wait_status(&entry, wait, |now| shown(now.state, now.qr.is_some())).await;
@@ -79,6 +68,28 @@ async fn create(caller: &Caller, state: &ApiState, id: SessionId, label: Option<
     // The contract answers 200 also where a QR is to be scanned.
     let http = if code == codes::SESSION_LOGIN_PENDING { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok(Reply::new(code, message).http(http).results(vec![result]))
+}
+
+/// The session with this name, made if there is none, on its way to be open.
+pub async fn open_or_create(
+    caller: &Caller,
+    state: &ApiState,
+    id: SessionId,
+    label: Option<String>,
+) -> Result<SessionEntry, ApiError> {
+    let entry = match state.engine.session(&id) {
+        Some(_) => start(caller, state, &id, label).await?,
+        None => {
+            let new = NewSession { id, label: label.unwrap_or_default() };
+            let created = state.engine.create_session(&caller.user, new).await;
+            created.map_err(|error| match error {
+                EngineError::Exists(_) => ApiError::new(codes::SESSION_ALREADY_EXISTS, "Session already exists"),
+                other => other.into(),
+            })?
+        }
+    };
+    caller.about(&entry);
+    Ok(entry)
 }
 
 async fn start(

@@ -149,5 +149,11 @@ fn stored(sessions: &[SessionId], number: u64, now_ms: i64) -> anyhow::Result<Ne
         ts_ms: now_ms,
         data,
     };
-    Ok(NewEvent { event, dedup: Some(format!("{chat} STORED{number:010}")), owed: Vec::new(), consent: None })
+    Ok(NewEvent {
+        event,
+        dedup: Some(format!("{chat} STORED{number:010}")),
+        owed: Vec::new(),
+        consent: None,
+        changes: Vec::new(),
+    })
 }

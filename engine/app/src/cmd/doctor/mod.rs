@@ -5,12 +5,14 @@
 //! `--fix`. Exit code: 0 sound, 1 something was found, 2 it could not (wholly)
 //! look.
 
+mod files;
 mod report;
 mod surroundings;
 
 use crate::config::Settings;
 use anyhow::Context;
 use clap::Args;
+use files::Files;
 use report::Report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,6 +88,16 @@ async fn look(args: &DoctorArgs, report: &mut Report) -> anyhow::Result<()> {
             (None, true) => continue,
             (key, _) => store.check(name, key.as_ref(), now_ms).await,
         };
+        report.add(name, outcome);
+    }
+    let files = Files {
+        store: &mut store,
+        folder: &settings.storage.path,
+        key: key.as_ref(),
+        each: options.each,
+        repair: args.fix,
+    };
+    for (name, outcome) in files.check(now_ms).await {
         report.add(name, outcome);
     }
     report.add("flows", store.scripts().await.map_or_else(|error| Outcome::Unknown(error.to_string()), flows));

@@ -9,7 +9,7 @@ pub(super) mod context;
 mod extras;
 pub(super) mod media;
 
-pub(super) use extras::poll;
+pub(crate) use extras::poll;
 
 use super::json::lean;
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ pub(super) fn of(message: &wa::Message) -> Option<Content> {
 }
 
 /// The message inside all its wrappers.
-pub(super) fn base(message: &wa::Message) -> &wa::Message {
+pub(crate) fn base(message: &wa::Message) -> &wa::Message {
     let mut base = message.get_base_message();
     for _ in 0..WRAPPERS {
         let wrappers = [

@@ -1,13 +1,13 @@
 //! `/messages/send/bulk`: texts to many, stored at once and sent as the queue
 //! has room.
 
-use super::events::id_of;
 use crate::auth::Caller;
 use crate::codes;
 use crate::envelope::Reply;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, Moment, OneOrMany, PageQuery, Paged, Path, Query, parse_required};
 use crate::idempotency::RequestBirths;
+use crate::routes::events::id_of;
 use crate::sending::text_of;
 use crate::state::ApiState;
 use crate::view::{bulk_json, job_json};

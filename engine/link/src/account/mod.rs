@@ -1,6 +1,44 @@
 //! What can be asked of an open account beside sending: its groups, its people,
-//! itself. Each question goes to the server at once and is answered in its turn;
-//! nothing of it is queued, and nothing is repeated by itself.
+//! itself. Each question goes to the server at once and is answered in its turn,
+//! within [`LinkConfig::send_timeout`]; nothing of it is queued, and nothing is
+//! repeated by itself.
+//!
+//! Faults, by their codes:
+//!
+//! | code | kind | why |
+//! | --- | --- | --- |
+//! | `not_connected` | retry | no connection; it is made again by itself |
+//! | `connection_lost`, `ack_timeout` | unknown | the connection ended, or time ran out, before the answer came |
+//! | `server_timeout`, `server_unavailable` | retry | the server did not answer, or could not |
+//! | `overlimit` | retry | the account asks too much (429) |
+//! | `keys_not_stored` | retry | the session's keys could not be saved |
+//! | `state_keys_missing` | retry | the phone has not handed over the keys of the account's state yet |
+//! | `description_conflict` | retry | somebody changed the description at the same time |
+//! | `recipient_invalid`, `number_unusable` | fail | an address of the wrong kind |
+//! | `group_not_found`, `group_gone` | fail | no such group, or no longer |
+//! | `not_a_member`, `not_admin` | fail | this account may not, in this group |
+//! | `subject_too_long`, `description_too_long`, `subject_missing` | fail | WhatsApp's bounds |
+//! | `group_full` | fail | it takes no more members, or the account no more groups |
+//! | `invite_invalid`, `invite_expired`, `already_member` | fail | an invitation leads nowhere, or to where one is |
+//! | `user_not_found` | fail | no such person |
+//! | `not_allowed` | fail | their privacy, or WhatsApp, does not allow it |
+//! | `privacy_invalid`, `timer_invalid`, `label_invalid`, `picture_refused` | fail | a value that WhatsApp does not take |
+//! | `newsletter_not_found`, `newsletter_invalid` | fail | no such newsletter, or none |
+//! | `refused` | fail | anything else that the server refused, with its code |
+//! | `answer_unreadable` | retry | the server's answer makes no sense |
+//!
+//! [`LinkConfig::send_timeout`]: crate::LinkConfig::send_timeout
+
+mod fault;
+mod groups;
+mod labels;
+mod names;
+mod newsletters;
+mod open;
+mod own;
+mod people;
+
+pub(crate) use open::Open;
 
 use async_trait::async_trait;
 use warest_model::fault::Fault;
@@ -9,8 +47,8 @@ use warest_model::history::Label;
 use warest_model::jid::Jid;
 use warest_model::people::{Business, Newsletter, NewsletterPost, OnWhatsapp, Privacy, Profile};
 
-/// An open account. Faults carry the codes that `fault` documents: what the
-/// server refuses is of kind *fail*, what may work later of kind *retry*.
+/// An open account. What the server refuses is a fault of kind *fail*, what may
+/// work later one of kind *retry*.
 #[async_trait]
 pub trait Account: Send + Sync {
     // Groups.

@@ -1,0 +1,150 @@
+//! What WhatsApp's refusals of a question mean to a client: one table.
+//!
+//! A fault says what the server answered; the question says what that means. A
+//! 404 about a group is another code than one about a person.
+
+use crate::codes::{self, Code};
+use crate::error::ApiError;
+use serde_json::json;
+use warest_model::fault::{
+    BAD_QUESTION, CONFLICT, FORBIDDEN, Fault, FaultKind, NOT_CONNECTED, NOT_FOUND, OVERLIMIT, SERVER_TIMEOUT,
+};
+
+/// Seconds after which an account that asked too much may ask again.
+const OVERLIMIT_RETRY_AFTER: u64 = 60;
+
+/// What was asked, as far as refusals are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// What a group is.
+    Group,
+    /// To make one.
+    GroupCreate,
+    /// To change one.
+    GroupUpdate,
+    /// To add members.
+    Add,
+    /// To remove members.
+    Remove,
+    /// To make members admins.
+    Promote,
+    /// To make admins members.
+    Demote,
+    /// For an invitation, or what one leads to.
+    Invite,
+    /// To leave.
+    Leave,
+    /// What somebody is, or shows.
+    Person,
+    /// To block somebody.
+    Block,
+    /// The same undone.
+    Unblock,
+    /// What the account itself is, or shows.
+    Me,
+    /// To be told of somebody's presence.
+    Presence,
+    /// A newsletter.
+    Newsletter,
+    /// Anything else.
+    Other,
+}
+
+impl Question {
+    /// Its code where WhatsApp refused, where it forbids, and where there is no
+    /// such thing.
+    fn codes(self) -> [Code; 3] {
+        use Question::*;
+        let refused = match self {
+            GroupCreate => codes::GROUP_CREATE_FAILED,
+            GroupUpdate => codes::GROUP_UPDATE_FAILED,
+            Add => codes::GROUP_ADD_PARTICIPANT_FAILED,
+            Remove => codes::GROUP_REMOVE_PARTICIPANT_FAILED,
+            Promote => codes::GROUP_PROMOTE_FAILED,
+            Demote => codes::GROUP_DEMOTE_FAILED,
+            Invite => codes::GROUP_INVITE_FAILED,
+            Leave => codes::GROUP_LEAVE_FAILED,
+            Block => codes::CONTACT_BLOCK_FAILED,
+            Unblock => codes::CONTACT_UNBLOCK_FAILED,
+            Me => codes::ME_INFO_UNAVAILABLE,
+            Presence => codes::PRESENCE_UNAVAILABLE,
+            Group | Person | Newsletter | Other => codes::DOWNSTREAM_ERROR,
+        };
+        let forbidden = match self {
+            GroupUpdate | Add | Remove | Promote | Demote | Invite => codes::GROUP_NOT_ADMIN,
+            _ => codes::FORBIDDEN,
+        };
+        let unknown = match self {
+            Group | GroupUpdate | Add | Remove | Promote | Demote | Invite | Leave => codes::GROUP_NOT_FOUND,
+            Person | Block | Unblock | Presence | GroupCreate => codes::USER_NOT_FOUND,
+            Me | Newsletter | Other => codes::NOT_FOUND,
+        };
+        [refused, forbidden, unknown]
+    }
+
+    /// The code of the question where nothing of it was done.
+    pub fn refused(self) -> Code {
+        self.codes()[0]
+    }
+
+    /// The refusal that a fault becomes.
+    pub fn refusal(self, fault: Fault) -> ApiError {
+        let [refused, forbidden, unknown] = self.codes();
+        let code = match (fault.code.as_str(), fault.kind) {
+            ("logged_out", _) => return ApiError::not_open(),
+            (NOT_CONNECTED, _) => codes::SESSION_CLOSED,
+            (OVERLIMIT, _) => {
+                return detailed(codes::RATE_LIMITED, &fault).retry_after(OVERLIMIT_RETRY_AFTER);
+            }
+            (NOT_FOUND, _) => unknown,
+            (FORBIDDEN, _) => forbidden,
+            (CONFLICT, _) => codes::CONFLICT,
+            (BAD_QUESTION, _) => codes::INVALID_PARAMETER,
+            ("unsupported", _) => codes::UNSUPPORTED_OPERATION,
+            (SERVER_TIMEOUT, _) | (_, FaultKind::Unknown) => codes::DOWNSTREAM_TIMEOUT,
+            (_, FaultKind::Retry | FaultKind::Fail) => refused,
+        };
+        detailed(code, &fault)
+    }
+}
+
+fn detailed(code: Code, fault: &Fault) -> ApiError {
+    ApiError::new(code, fault.message.as_str()).with("results", json!([{ "error": fault.code }]))
+}
+
+/// What a member's code in the server's answer means.
+pub fn member_refusal(code: u16) -> &'static str {
+    match code {
+        401 | 403 => "their privacy settings do not allow it",
+        404 => "not on WhatsApp, or not in the group",
+        408 => "left the group just now; send them an invitation",
+        409 => "is a member already",
+        419 => "the group is full",
+        429 => "too many at once; try again later",
+        _ => "WhatsApp refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_means_what_was_asked() {
+        for (question, fault, code) in [
+            (Question::GroupUpdate, Fault::fail(FORBIDDEN, "x"), codes::GROUP_NOT_ADMIN),
+            (Question::Person, Fault::fail(FORBIDDEN, "x"), codes::FORBIDDEN),
+            (Question::Group, Fault::fail(NOT_FOUND, "x"), codes::GROUP_NOT_FOUND),
+            (Question::Block, Fault::fail(NOT_FOUND, "x"), codes::USER_NOT_FOUND),
+            (Question::Promote, Fault::fail("refused", "x"), codes::GROUP_PROMOTE_FAILED),
+            (Question::Me, Fault::retry("server_unavailable", "x"), codes::ME_INFO_UNAVAILABLE),
+            (Question::Add, Fault::retry(OVERLIMIT, "x"), codes::RATE_LIMITED),
+            (Question::Leave, Fault::retry(NOT_CONNECTED, "x"), codes::SESSION_CLOSED),
+            (Question::Leave, Fault::fail("logged_out", "x"), codes::SESSION_NOT_LOGGED_IN),
+            (Question::Leave, Fault::unknown("connection_lost", "x"), codes::DOWNSTREAM_TIMEOUT),
+        ] {
+            let what = format!("{question:?} {}", fault.code);
+            assert_eq!(question.refusal(fault).code(), code, "{what}");
+        }
+    }
+}

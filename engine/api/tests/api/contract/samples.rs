@@ -1,0 +1,98 @@
+//! What the operations are tried with. An operation of another resource needs its
+//! prefix in [`COVERED`] and a sample for each field that is not here yet.
+
+use crate::account::{ANNA, INVITE, ME, SQUAD};
+use crate::misc::{OPENED_SHA256, POLL_KEY, SEALED, SEALED_KEY, vote};
+use serde_json::{Value, json};
+
+/// Paths whose operations are tried.
+pub const COVERED: &[&str] = &["/session/", "/groups", "/group/", "/profile/", "/misc/"];
+
+/// Operations under those that are tried later.
+pub const LATER: &[&str] = &["GET /profile/list-contacts", "POST /misc/media/thumbnail", "POST /misc/media/image"];
+
+/// Lists that are empty in an answer by design.
+pub const EMPTY: &[&str] = &[
+    "DELETE /group/delete .results[].failedToRemove",
+    "POST /group/participants/add .results[].failedToAdd",
+    "DELETE /group/participants/remove .results[].failedToRemove",
+    "POST /group/participants/request/approve .results[].failedToApprove",
+    "DELETE /profile/picture .results",
+    "POST /misc/whatsapp/poll-update-vote .results[].votedOptionIndexes",
+    "POST /misc/whatsapp/poll-update-vote .results[].votedOptionNames",
+    "POST /misc/whatsapp/poll-update-vote .results[].pollOptions",
+];
+
+/// Fields that the document demands and that may be left out all the same.
+pub const OPTIONAL: &[(&str, &str)] = &[
+    ("POST /session/{sessionId}/config", "webhookUrl"),
+    ("POST /session/{sessionId}/config", "webhookSecret"),
+    // It has a default, which the document gives.
+    ("POST /misc/base64", "action"),
+];
+
+/// Fields that may be left out where the history has what they say, which it has
+/// not here.
+pub const NEEDED: &[(&str, &str)] = &[("POST /misc/whatsapp/poll-update-vote", "pollEncKey")];
+
+/// Where a missing field has another code than its own.
+pub const MISSING: &[(&str, &str, u64)] = &[("POST /misc/whatsapp/poll-update-vote", "sessionId", 2001)];
+
+/// Operations about an account, which cannot be asked while its session is closed.
+pub fn asks_an_account(path: &str) -> bool {
+    path.starts_with("/group") || path.starts_with("/profile")
+}
+
+/// A picture of one pixel.
+pub const PIXEL: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/// The value of a field.
+pub fn sample(operation: &str, field: &str) -> Value {
+    match (operation, field) {
+        ("GET /session/create/pair-code", "sessionId") => json!("paircode"),
+        ("GET /session/create", "sessionId") => json!("fresh"),
+        (_, "sessionId") => json!("main"),
+        (_, "groupId") => json!(SQUAD),
+        (_, "participants") => json!([ANNA]),
+        (_, "picture") => json!(PIXEL),
+        (_, "groupName") => json!("New Squad"),
+        (_, "groupDescription") => json!("Internal chat"),
+        (_, "locked" | "announcement" | "deep") => json!(true),
+        (_, "inviteLink") => json!(format!("https://chat.whatsapp.com/{INVITE}")),
+        ("GET /profile/business-profile", "checkNumbers") => json!(ME),
+        (_, "checkNumbers") => json!(ANNA),
+        (_, "phone") => json!("+62 811-0000-0009"),
+        (_, "webhookUrl") => json!("https://hooks.example.com/warest"),
+        (_, "webhookSecret") => json!("s3cret!!"),
+        (_, "preflight") => json!(false),
+        (_, "target") => json!("base64"),
+        (_, "string" | "name") => json!("hello"),
+        (_, "encoding") => json!("utf8"),
+        (_, "mediaKey") => json!(SEALED_KEY),
+        ("POST /misc/whatsapp/file-decrypt", "file") => json!(SEALED),
+        (_, "mimeType") => json!("image/png"),
+        (_, "fileSha256") => json!(OPENED_SHA256),
+        ("POST /misc/crypto/hash" | "POST /misc/crypto/hmac", "output") => json!("base64"),
+        ("POST /misc/base64", "output") => json!("string"),
+        (_, "output") => json!("base64"),
+        (_, "pollEncKey") => json!(POLL_KEY),
+        (_, "pollMsgId") => json!("3EB0C2C010FFEE0"),
+        (_, "pollCreatorJid") => json!("6281122334455@s.whatsapp.net"),
+        (_, "voterJid") => json!("6281133344455@s.whatsapp.net"),
+        (_, "pollUpdateVote") => vote(),
+        (_, "country") => json!("ID"),
+        (_, "jid") => json!(SQUAD),
+        ("POST /misc/whatsapp/resolve/jid-or-lid", "input") => json!("111000@lid"),
+        (_, "input" | "key") => json!("hello"),
+        ("POST /misc/uuid/validate", "type") => json!("uuid"),
+        ("POST /misc/uuid/generate", "type") => json!("uuid"),
+        (_, "version") => json!("v5"),
+        (_, "namespace") => json!("dns"),
+        (_, "format") => json!("xxxx-xxxx"),
+        (_, "count") => json!(2),
+        (_, "value") => json!("f47ac10b-58cc-4372-a567-0e02b2c3d479"),
+        (_, "algo") => json!("sha512"),
+        (_, "action") => json!("encode"),
+        other => panic!("a sample for {other:?} is needed"),
+    }
+}

@@ -1,0 +1,87 @@
+#![allow(clippy::unwrap_used, missing_docs)]
+//! Every message and action of the contract, asked for in each of the four ways
+//! that there are: by REST, in a webhook's answer, by a flow, by a plugin. What
+//! counts is what the phone shows, and what it finds in the file.
+
+mod files;
+mod stage;
+mod table;
+
+use serde_json::json;
+use stage::{ANA, BOT, Stage, WAYS};
+use table::rows;
+
+/// Sends every row of the table in one way.
+async fn sends_all(way: &'static str) {
+    let files = files::make();
+    let stage = Stage::set(&rows(&files)).await;
+    for row in rows(&files) {
+        let shown = stage.ask(way, &row).await;
+        assert_eq!(shown["kind"], row.kind, "{way} {}: {shown:#}", row.name);
+        assert_eq!(shown["repeats"], 0, "{way} {}", row.name);
+        (row.check)(&shown);
+        if let Some(file) = &row.file {
+            stage.check_file(way, &row, &shown, file).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn rest_sends_every_message() {
+    sends_all("rest").await;
+}
+
+#[tokio::test]
+async fn a_webhooks_answer_sends_every_message() {
+    sends_all("hook").await;
+}
+
+#[tokio::test]
+async fn a_flow_sends_every_message() {
+    sends_all("flow").await;
+}
+
+#[tokio::test]
+async fn a_plugin_sends_every_message() {
+    sends_all("plugin").await;
+}
+
+#[tokio::test]
+async fn every_control_action_takes_effect_in_every_way() {
+    let stage = Stage::set(&[]).await;
+    for way in WAYS {
+        let theirs = stage.network.say(ANA, BOT, &format!("look {way}")).await.unwrap();
+        let theirs = json!({ "remoteJid": stage::jid(ANA), "id": theirs, "fromMe": false });
+        stage.act(way, "react", &json!({ "act": "react", "key": theirs, "emoji": "👍" })).await;
+        stage.until_message(ANA, &theirs, "the reaction", |one| one["reactions"].to_string().contains("👍")).await;
+        stage.act(way, "read", &json!({ "act": "read", "key": theirs })).await;
+        stage.until_receipt(ANA, &theirs, "read").await;
+        stage.act(way, "star", &json!({ "act": "star", "key": theirs })).await;
+        stage.until_list(BOT, "starred", "a star", |list| list.contains(theirs["id"].as_str().unwrap())).await;
+        stage.act(way, "unstar", &json!({ "act": "unstar", "key": theirs })).await;
+        stage.until_list(BOT, "starred", "no star", |list| !list.contains(theirs["id"].as_str().unwrap())).await;
+
+        let said = format!("first {way}");
+        stage.act(way, "say", &json!({ "type": "text", "to": ANA, "text": said })).await;
+        let ours = stage.network.wait_text(ANA, &said).await.unwrap();
+        let ours = json!({ "remoteJid": stage::jid(ANA), "id": ours["id"], "fromMe": true });
+        let second = format!("second {way}");
+        stage.act(way, "edit", &json!({ "act": "edit", "key": ours, "text": second })).await;
+        stage.until_message(ANA, &ours, "the edit", |one| one["text"] == second.as_str()).await;
+        stage.act(way, "pin", &json!({ "act": "pin", "key": ours })).await;
+        stage.until_message(ANA, &ours, "the pin", |one| !one["pinned"].is_null() && one["pinned"] != false).await;
+        stage.act(way, "revoke", &json!({ "act": "revoke", "key": ours })).await;
+        stage
+            .until_message(ANA, &ours, "the revocation", |one| one["revoked"] == true || one["revoked"].is_object())
+            .await;
+
+        stage.act(way, "archive", &json!({ "act": "archive", "chat": ANA })).await;
+        stage.until_chat(BOT, ANA, "archived", |chat| chat["archived"] == true).await;
+        stage.act(way, "unarchive", &json!({ "act": "unarchive", "chat": ANA })).await;
+        stage.until_chat(BOT, ANA, "unarchived", |chat| chat["archived"] == false).await;
+        stage.act(way, "mute", &json!({ "act": "mute", "chat": ANA, "seconds": 3_600 })).await;
+        stage.until_chat(BOT, ANA, "muted", |chat| chat["mutedUntil"].as_i64().is_some_and(|until| until > 0)).await;
+        stage.act(way, "unmute", &json!({ "act": "unmute", "chat": ANA })).await;
+        stage.until_chat(BOT, ANA, "unmuted", |chat| chat["mutedUntil"].as_i64().is_none_or(|until| until == 0)).await;
+    }
+}
