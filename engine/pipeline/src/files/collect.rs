@@ -6,7 +6,6 @@
 //! that is open, and tried again with growing waits. One that its sender's phone
 //! has no more is given up, with the reason in its row.
 
-use crate::crash::crash_point;
 use crate::files::fetch::FetchConfig;
 use futures::TryStreamExt as _;
 use std::collections::{HashMap, HashSet};
@@ -222,7 +221,6 @@ impl Collector {
         let stream = Box::pin(ReaderStream::new(file).map_ok(Into::into));
         let shelved = self.shelf.put(&object, stream, self.bounds.most_bytes).await;
         let shelved = shelved.map_err(|error| Fault::retry("store_failed", error.to_string()))?;
-        crash_point!("media.shelved");
         let (object, size, sha256) = (shelved.object, shelved.size, shelved.sha256);
         let file = MediaFile {
             object: object.clone(),
