@@ -7,19 +7,22 @@
 //! phone that sent it, and then fetched once more.
 
 use crate::Remote;
+use crate::http::HttpError;
 use crate::outbound::address::Chat;
 use crate::outbound::fault::{not_connected, of_chain};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use warest_model::fault::Fault;
 use whatsapp_rust::download::DownloadParams;
 use whatsapp_rust::proto_helpers::MessageExt as _;
-use whatsapp_rust::wacore::download::{DownloadWriter, MediaDecryptionError, MediaType};
+use whatsapp_rust::wacore::download::{DownloadWriter, MediaType};
 use whatsapp_rust::waproto::codec::message_decode;
 use whatsapp_rust::waproto::whatsapp as wa;
-use whatsapp_rust::{Client, ErrorChainExt, MediaRetryResult, MediaReuploadError, MediaReuploadRequest};
+use whatsapp_rust::{Client, ErrorChainExt, IqError, MediaRetryResult, MediaReuploadError, MediaReuploadRequest};
 
 /// Largest file: WhatsApp's own bound.
 const MOST: u64 = 2 << 30;
@@ -85,10 +88,12 @@ fn checked(path: &str) -> Result<(), Fault> {
 
 async fn fetch(client: &Client, file: &DownloadParams, to: &Path) -> Result<(), Fault> {
     let sink = Sink::create(to, file.file_length).map_err(unwritable)?;
+    let emptied = Arc::clone(&sink.emptied);
     let fetched = client.download_from_params_to_writer(file, sink).await;
     let verified = match fetched {
         Ok(mut sink) => sink.verify(&file.file_sha256),
-        Err(error) => Err(of_download(&error)),
+        // It is emptied before each attempt, and once more after the last.
+        Err(error) => Err(of_download(&error, emptied.load(Ordering::Relaxed) > 1)),
     };
     if verified.is_err() {
         // Nobody may take it for the file.
@@ -126,7 +131,8 @@ async fn asked_again(client: &Client, message: Remote<'_>, file: &DownloadParams
     }
 }
 
-fn of_download(error: &anyhow::Error) -> Fault {
+/// Why a file did not come; `tried` tells whether a server was asked for it.
+fn of_download(error: &anyhow::Error, tried: bool) -> Fault {
     let error: &(dyn std::error::Error + Send + Sync + 'static) = error.as_ref();
     match error.http_status() {
         Some(404 | 410) => return Fault::fail("media_gone", "the file is no longer on WhatsApp's servers"),
@@ -138,21 +144,19 @@ fn of_download(error: &anyhow::Error) -> Fault {
         }
         None => {}
     }
-    let broken = error.sources().any(|cause| {
-        matches!(
-            cause.downcast_ref::<MediaDecryptionError>(),
-            Some(
-                MediaDecryptionError::InvalidMac
-                    | MediaDecryptionError::PayloadTooShort
-                    | MediaDecryptionError::Decryption(_)
-            )
-        ) || cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::FileTooLarge)
-    });
-    if broken {
-        return unverified();
-    }
     if error.is_transport_unavailable() {
         return not_connected();
+    }
+    let moved = error.sources().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        cause.is::<HttpError>()
+            || cause.is::<IqError>()
+            || io.is_some_and(|io| io.kind() != io::ErrorKind::FileTooLarge)
+    });
+    if tried && !moved {
+        // Neither the network nor the disk: the library has no type for what it
+        // finds wrong with the content.
+        return unverified();
     }
     Fault::retry("download_failed", format!("the file could not be downloaded: {error:#}"))
 }
@@ -171,12 +175,14 @@ struct Sink {
     hash: Sha256,
     written: u64,
     most: u64,
+    /// How often it was emptied.
+    emptied: Arc<AtomicU32>,
 }
 
 impl Sink {
     fn create(path: &Path, declared: u64) -> io::Result<Self> {
         let most = if declared == 0 { MOST } else { declared.min(MOST) };
-        Ok(Self { file: File::create(path)?, hash: Sha256::new(), written: 0, most })
+        Ok(Self { file: File::create(path)?, hash: Sha256::new(), written: 0, most, emptied: Arc::default() })
     }
 
     fn verify(&mut self, sha256: &[u8]) -> Result<(), Fault> {
@@ -215,6 +221,7 @@ impl DownloadWriter for Sink {
         // It is only ever emptied, before an attempt and after one that failed.
         self.hash = Sha256::new();
         self.written = 0;
+        self.emptied.fetch_add(1, Ordering::Relaxed);
         self.file.set_len(length)
     }
 }

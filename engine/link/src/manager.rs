@@ -185,7 +185,10 @@ impl Links for LinkManager {
         }
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(code)) => code,
-            Ok(Err(_)) => Err(Fault::retry("pairing_code_replaced", "another code was asked for meanwhile; ask again")),
+            Ok(Err(_)) => Err(Fault::retry(
+                "pairing_code_replaced",
+                "another code was asked for meanwhile, or the session stopped; ask again",
+            )),
             Err(_) => Err(Fault::retry("server_timeout", "the server gave no code in time; ask again")),
         }
     }

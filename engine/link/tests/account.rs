@@ -95,8 +95,7 @@ async fn a_group_is_made_read_changed_and_left() {
     }
     let group = account.group(&made.id).await.unwrap();
     assert_eq!((group.subject.as_str(), group.description.as_deref()), ("Other", Some("new")));
-    // Who may add members is set, but the protocol library does not read it back.
-    assert_eq!((group.edits, group.writes), (Who::Admins, Who::Admins));
+    assert_eq!((group.edits, group.writes, group.adds), (Who::Admins, Who::Admins, Who::Admins));
     assert_eq!((group.approval, group.ephemeral_seconds), (true, Some(86_400)));
     account.set_group(&made.id, &GroupSetting::Description(String::new())).await.unwrap();
     assert_eq!(account.group(&made.id).await.unwrap().description, None);

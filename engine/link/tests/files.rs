@@ -197,9 +197,17 @@ async fn a_file_that_expired_is_asked_of_the_phone_and_one_that_was_changed_is_r
     assert!(desk.fetch(&sent.id).await.unwrap() == bytes);
     let mut message: wa::Message = serde_json::from_value(desk.shown(&sent.id).await.message).unwrap();
     message.image_message.as_option_mut().unwrap().file_sha256 = Some(vec![1; 32]);
-    assert!(desk.fetch_of(&sent.id, &message).await.is_err(), "it is not the file that was named");
+    // It is not the file that was named, or it was changed on its way.
+    let fault = desk.fetch_of(&sent.id, &message).await.unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.kind), ("media_unverified", FaultKind::Fail), "{fault}");
     desk.trouble(MediaFault::Corrupt, Direction::In, 1).await;
-    assert!(desk.fetch(&sent.id).await.is_err(), "it was changed on its way");
+    let fault = desk.fetch(&sent.id).await.unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.kind), ("media_unverified", FaultKind::Fail), "{fault}");
+    for how in [MediaFault::Truncate, MediaFault::Status] {
+        desk.trouble(how, Direction::In, 1).await;
+        let fault = desk.fetch(&sent.id).await.unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.kind), ("download_failed", FaultKind::Retry), "{fault}");
+    }
     message.image_message.as_option_mut().unwrap().direct_path = Some("@127.0.0.1:1/x".into());
     let fault = desk.fetch_of(&sent.id, &message).await.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.kind), ("media_unverified", FaultKind::Fail));

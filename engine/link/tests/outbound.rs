@@ -188,6 +188,18 @@ async fn a_group_hears_the_bot_and_an_admin_takes_back_what_others_wrote() {
     let participant = got["reaction_message"]["key"]["participant"].as_str().unwrap();
     assert!(participant.ends_with("@lid"), "the group goes by LIDs: {participant}");
 
+    let read = Effect::Read { keys: vec![key(&group, &theirs.id, false, Some(CICI))] };
+    bot.send(Outgoing::plain(&read, "")).await.unwrap();
+    let deadline = tokio::time::Instant::now() + support::DEADLINE;
+    loop {
+        let receipts = net.receipts(CICI, 0).await.unwrap();
+        if receipts.iter().any(|one| one.kind == "read" && one.from == BOT && one.ids == [theirs.id.clone()]) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{receipts:#?}");
+        tokio::task::yield_now().await;
+    }
+
     net.change_group(ANI, group.as_str(), warest_simnet::GroupAction::Promote, &[BOT]).await.unwrap();
     let revoke = Effect::Revoke { key: key(&group, &theirs.id, false, Some(CICI)) };
     bot.send(Outgoing::plain(&revoke, "3EB0000000000000F3")).await.unwrap();

@@ -1,5 +1,7 @@
 //! Groups and communities.
 
+mod query;
+
 use super::fault::{Asked, code, community, group};
 use super::names;
 use crate::outbound::address::jid;
@@ -36,8 +38,11 @@ pub(super) async fn all(client: &Client) -> Result<Vec<Group>, Fault> {
 }
 
 pub(super) async fn one(client: &Client, address: &Address) -> Result<Group, Fault> {
-    let metadata = client.groups().get_metadata(&jid(address)?).await.map_err(|error| group(error, Asked::Read))?;
-    described(client, metadata).await.ok_or_else(unreadable)
+    let asked = query::Query::new(&jid(address)?);
+    let (metadata, adds) = client.execute(asked).await.map_err(|error| group(error.into(), Asked::Read))?;
+    let mut found = described(client, metadata).await.ok_or_else(unreadable)?;
+    found.adds = adds.unwrap_or(found.adds);
+    Ok(found)
 }
 
 pub(super) async fn create(client: &Client, new: &NewGroup) -> Result<(Group, Vec<MemberOutcome>), Fault> {

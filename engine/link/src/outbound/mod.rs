@@ -112,15 +112,19 @@ impl Sender<'_> {
     }
 
     async fn compose(&self, chat: &Chat<'_>, content: &Content, outgoing: Outgoing<'_>) -> Result<wa::Message, Fault> {
-        let original = outgoing.original.map(decoded).transpose()?;
+        let forwards = matches!(content, Content::Forward { .. });
+        let original = match outgoing.original.map(decoded).transpose() {
+            Err(fault) if forwards => return Err(fault),
+            // A quote is found by its id, too.
+            original => original.unwrap_or_default(),
+        };
         let mut context = Context::default();
         if let Effect::Message { mentions, quoted, forwarded, .. } = outgoing.effect {
             context.mentions = mentions.iter().map(Address::to_string).collect();
-            context.forwarded = *forwarded && !matches!(content, Content::Forward { .. } | Content::Raw { .. });
+            context.forwarded = *forwarded && !forwards && !matches!(content, Content::Raw { .. });
             if let Some(key) = quoted {
-                // What is forwarded is the original then; the quote is found by its id.
-                let quotes = !matches!(content, Content::Forward { .. });
-                context.quote = Some(chat.quote(key, original.clone().filter(|_| quotes)).await?);
+                // The original is what is forwarded, and not what is quoted beside.
+                context.quote = Some(chat.quote(key, original.clone().filter(|_| !forwards)).await?);
             }
         }
         let secret = secret::Own::of(self.client).message(outgoing.message_id);
@@ -273,9 +277,10 @@ async fn read(client: &Client, keys: &[MessageKey]) -> Result<(), Fault> {
     }
     for (key, ids) in by_author {
         let chat = wire(client, &key.remote_jid).await?;
-        let author = match &key.participant {
-            Some(author) if key.remote_jid.is_group() => Some(jid(author)?),
-            _ => None,
+        let author = match Chat::of(client, &key.remote_jid).await {
+            Ok(chat) => chat.participant(key).await?,
+            // Whoever has left a group may still have read what was written there.
+            Err(_) => key.participant.as_ref().map(jid).transpose()?,
         };
         client.mark_as_read(&chat, author.as_ref(), &ids).await.map_err(fault::of_receipt)?;
     }
