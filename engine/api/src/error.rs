@@ -9,7 +9,7 @@ use crate::envelope::Reply;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use warest_model::fault::{Fault, FaultKind};
+use warest_model::fault::{Fault, FaultKind, OVERLIMIT};
 use warest_pipeline::EngineError;
 use warest_store::StoreError;
 
@@ -167,6 +167,9 @@ fn refused(fault: &Fault) -> ApiError {
 fn link(fault: &Fault) -> ApiError {
     let code = match (fault.kind, fault.code.as_str()) {
         (_, "not_connected") => codes::SESSION_CLOSED,
+        (_, OVERLIMIT) => codes::RATE_LIMITED,
+        (_, "phone_invalid") => codes::INVALID_PARAMETER,
+        (_, "already_paired") => codes::INVALID_STATE,
         (_, "session_deleted") => codes::SESSION_NOT_FOUND,
         (_, "logged_out") => codes::SESSION_NOT_LOGGED_IN,
         (FaultKind::Retry | FaultKind::Unknown, _) => codes::NETWORK_ERROR,

@@ -1,14 +1,12 @@
 //! What WhatsApp's refusals of a question mean to a client: one table.
 //!
-//! A fault says what the server answered; the question says what that means. A
-//! 404 about a group is another code than one about a person.
+//! A fault says what the server answered, by the code that the link gives it; the
+//! question says what that means where the fault leaves it open.
 
 use crate::codes::{self, Code};
 use crate::error::ApiError;
 use serde_json::json;
-use warest_model::fault::{
-    BAD_QUESTION, CONFLICT, FORBIDDEN, Fault, FaultKind, NOT_CONNECTED, NOT_FOUND, OVERLIMIT, SERVER_TIMEOUT,
-};
+use warest_model::fault::{Fault, FaultKind, NOT_CONNECTED, OVERLIMIT};
 
 /// Seconds after which an account that asked too much may ask again.
 const OVERLIMIT_RETRY_AFTER: u64 = 60;
@@ -90,22 +88,42 @@ impl Question {
     /// The refusal that a fault becomes.
     pub fn refusal(self, fault: Fault) -> ApiError {
         let [refused, forbidden, unknown] = self.codes();
-        let code = match (fault.code.as_str(), fault.kind) {
-            ("logged_out", _) => return ApiError::not_open(),
-            (NOT_CONNECTED, _) => codes::SESSION_CLOSED,
-            (OVERLIMIT, _) => {
-                return detailed(codes::RATE_LIMITED, &fault).retry_after(OVERLIMIT_RETRY_AFTER);
-            }
-            (NOT_FOUND, _) => unknown,
-            (FORBIDDEN, _) => forbidden,
-            (CONFLICT, _) => codes::CONFLICT,
-            (BAD_QUESTION, _) => codes::INVALID_PARAMETER,
-            ("unsupported", _) => codes::UNSUPPORTED_OPERATION,
-            (SERVER_TIMEOUT, _) | (_, FaultKind::Unknown) => codes::DOWNSTREAM_TIMEOUT,
-            (_, FaultKind::Retry | FaultKind::Fail) => refused,
+        let code = match fault.code.as_str() {
+            "logged_out" => return ApiError::not_open(),
+            OVERLIMIT => return detailed(codes::RATE_LIMITED, &fault).retry_after(OVERLIMIT_RETRY_AFTER),
+            NOT_CONNECTED => codes::SESSION_CLOSED,
+            "not_admin" => codes::GROUP_NOT_ADMIN,
+            "not_a_member" => codes::FORBIDDEN,
+            "not_allowed" | "forbidden" | "send_forbidden" => forbidden,
+            "group_not_found" | "group_gone" | "invite_invalid" | "invite_expired" => codes::GROUP_NOT_FOUND,
+            "user_not_found" | "recipient_not_on_whatsapp" => codes::USER_NOT_FOUND,
+            "not_found" => unknown,
+            "newsletter_not_found" => codes::NOT_FOUND,
+            "already_member" | "description_conflict" => codes::CONFLICT,
+            "subject_too_long" => codes::GROUP_SUBJECT_TOO_LONG,
+            "description_too_long" => codes::GROUP_DESCRIPTION_TOO_LONG,
+            "subject_missing" | "name_missing" | "timer_invalid" | "number_unusable" | "label_invalid"
+            | "newsletter_invalid" | "privacy_invalid" | "call_unknown" | "group_invalid" => codes::INVALID_PARAMETER,
+            "action_unsupported" => codes::UNSUPPORTED_OPERATION,
+            "server_timeout" => codes::DOWNSTREAM_TIMEOUT,
+            _ if fault.kind == FaultKind::Unknown => codes::DOWNSTREAM_TIMEOUT,
+            _ => refused,
         };
         detailed(code, &fault)
     }
+}
+
+/// Whether a fault says that there is no such thing.
+pub fn is_unknown(fault: &Fault) -> bool {
+    matches!(
+        fault.code.as_str(),
+        "group_not_found" | "group_gone" | "user_not_found" | "newsletter_not_found" | "not_found"
+    )
+}
+
+/// Whether a fault says that there is such a thing, but not for this account.
+pub fn is_hidden(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "not_a_member" | "not_allowed" | "forbidden")
 }
 
 fn detailed(code: Code, fault: &Fault) -> ApiError {
@@ -132,10 +150,16 @@ mod tests {
     #[test]
     fn a_fault_means_what_was_asked() {
         for (question, fault, code) in [
-            (Question::GroupUpdate, Fault::fail(FORBIDDEN, "x"), codes::GROUP_NOT_ADMIN),
-            (Question::Person, Fault::fail(FORBIDDEN, "x"), codes::FORBIDDEN),
-            (Question::Group, Fault::fail(NOT_FOUND, "x"), codes::GROUP_NOT_FOUND),
-            (Question::Block, Fault::fail(NOT_FOUND, "x"), codes::USER_NOT_FOUND),
+            (Question::GroupUpdate, Fault::fail("not_admin", "x"), codes::GROUP_NOT_ADMIN),
+            (Question::GroupUpdate, Fault::fail("not_allowed", "x"), codes::GROUP_NOT_ADMIN),
+            (Question::Person, Fault::fail("not_allowed", "x"), codes::FORBIDDEN),
+            (Question::Group, Fault::fail("not_a_member", "x"), codes::FORBIDDEN),
+            (Question::Group, Fault::fail("group_gone", "x"), codes::GROUP_NOT_FOUND),
+            (Question::Invite, Fault::fail("invite_expired", "x"), codes::GROUP_NOT_FOUND),
+            (Question::Block, Fault::fail("user_not_found", "x"), codes::USER_NOT_FOUND),
+            (Question::Newsletter, Fault::fail("not_found", "x"), codes::NOT_FOUND),
+            (Question::Invite, Fault::fail("already_member", "x"), codes::CONFLICT),
+            (Question::Block, Fault::fail("number_unusable", "x"), codes::INVALID_PARAMETER),
             (Question::Promote, Fault::fail("refused", "x"), codes::GROUP_PROMOTE_FAILED),
             (Question::Me, Fault::retry("server_unavailable", "x"), codes::ME_INFO_UNAVAILABLE),
             (Question::Add, Fault::retry(OVERLIMIT, "x"), codes::RATE_LIMITED),

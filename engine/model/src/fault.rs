@@ -11,19 +11,6 @@ pub const KEYS_NOT_STORED: &str = "keys_not_stored";
 pub const OVERLIMIT: &str = "overlimit";
 /// The code of WhatsApp's lock on writing to people who never wrote (463).
 pub const REACH_OUT_LOCKED: &str = "reach_out_locked";
-/// The code of a question about what is not there, or not for this account (404, 410).
-pub const NOT_FOUND: &str = "not_found";
-/// The code of what WhatsApp does not let this account do (401, 403).
-pub const FORBIDDEN: &str = "forbidden";
-/// The code of what cannot be done as things stand, such as joining a group
-/// that one is in (409).
-pub const CONFLICT: &str = "conflict";
-/// The code of a question that WhatsApp takes for wrong (400, 406).
-pub const BAD_QUESTION: &str = "bad_question";
-/// The code of a question that WhatsApp did not answer in time.
-pub const SERVER_TIMEOUT: &str = "server_timeout";
-/// The code of WhatsApp's own troubles (408, 5xx).
-pub const SERVER_UNAVAILABLE: &str = "server_unavailable";
 /// The code of a job that a person cancelled.
 pub const CANCELLED: &str = "cancelled";
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use std::sync::Mutex;
 use warest_link::Account;
-use warest_model::fault::{FORBIDDEN, Fault, NOT_FOUND};
+use warest_model::fault::Fault;
 use warest_model::group::{
     Group, GroupSetting, JoinRequest, Joined, MemberChange, MemberOutcome, NewGroup, Participant, Rank, Who,
 };
@@ -129,7 +129,7 @@ impl Account for FakeAccount {
         match group.as_str() {
             SQUAD => self.answer(squad()),
             COMMUNITY => self.answer(community()),
-            _ => Err(Fault::fail(NOT_FOUND, "there is no such group, or you are not in it")),
+            _ => Err(Fault::fail("group_not_found", "there is no such group")),
         }
     }
 
@@ -169,7 +169,7 @@ impl Account for FakeAccount {
     async fn group_by_invite(&self, code: &str) -> Result<Group, Fault> {
         match code {
             INVITE | APPROVED_INVITE => self.answer(squad()),
-            _ => Err(Fault::fail(NOT_FOUND, "this invitation leads nowhere")),
+            _ => Err(Fault::fail("invite_invalid", "this invitation leads nowhere")),
         }
     }
 
@@ -326,7 +326,7 @@ impl Account for FakeAccount {
     async fn newsletter(&self, id_or_invite: &str) -> Result<Newsletter, Fault> {
         match id_or_invite {
             NEWSLETTER | "0029Va" => self.answer(channel()),
-            _ => Err(Fault::fail(NOT_FOUND, "there is no such newsletter")),
+            _ => Err(Fault::fail("newsletter_not_found", "there is no such newsletter")),
         }
     }
 
@@ -360,5 +360,5 @@ impl Account for FakeAccount {
 
 /// What an account answers who is no admin.
 pub fn no_admin() -> Fault {
-    Fault::fail(FORBIDDEN, "only an admin may do this")
+    Fault::fail("not_admin", "only an admin may do this")
 }

@@ -210,6 +210,12 @@ fn account_endpoints() -> Vec<(&'static str, String, Option<Value>)> {
         post("/misc/base64", Some(json!({ "action": "encode", "input": "x", "output": "string" }))),
         post("/misc/crypto/hash", Some(json!({ "algo": "sha1", "input": "x", "output": "hex" }))),
         post("/misc/crypto/hmac", Some(json!({ "algo": "sha1", "key": "x", "input": "x", "output": "hex" }))),
+        post("/misc/media/thumbnail", with(json!({ "file": "AAAA", "type": "image", "width": 8, "output": "base64" }))),
+        post("/misc/media/image", with(json!({ "file": "AAAA", "actions": {}, "output": "base64" }))),
+        post("/contacts", with(json!({ "to": "628111111111", "fullName": "x", "firstName": "x" }))),
+        get("/profile/list-contacts"),
+        get("/labels"),
+        ("GET", "/labels/chats?sessionId=main&labelId=4".into(), None),
         post("/misc/uuid/generate", Some(json!({ "type": "uuid", "version": "v4", "count": 1, "format": "x" }))),
         post("/misc/uuid/validate", Some(json!({ "type": "uuid", "value": "x" }))),
         post("/misc/whatsapp/file-decrypt", Some(json!({ "mediaKey": "x", "file": "x", "mimeType": "x" }))),
@@ -229,7 +235,7 @@ fn most_bytes(path: &str) -> usize {
     match path {
         "/messages/send/bulk" => 8 << 20,
         "/group/picture" | "/profile/picture" | "/misc/whatsapp/file-decrypt" | "/misc/base64" => FILE_BODY,
-        "/misc/crypto/hash" | "/misc/crypto/hmac" => FILE_BODY,
+        "/misc/crypto/hash" | "/misc/crypto/hmac" | "/misc/media/thumbnail" | "/misc/media/image" => FILE_BODY,
         _ => 1 << 20,
     }
 }

@@ -151,7 +151,7 @@ async fn refusals_say_what_they_mean_here() {
         assert_eq!(answer.codes(), codes, "{code}: {}", answer.body);
         assert_eq!(answer.header("retry-after").is_some(), codes.0 == 429);
     }
-    *world.links.account.refuse.lock().unwrap() = Some(no_admin());
+    *world.links.account.refuse.lock().unwrap() = Some(Fault::fail("not_a_member", "only members can read it"));
     let info = world.get(&format!("/group/info?sessionId=main&groupId={SQUAD}")).await;
     assert_eq!(info.codes(), (403, 2201));
 }

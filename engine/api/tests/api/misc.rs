@@ -1,11 +1,18 @@
 //! Small tools: what they answer, to what, and what they refuse.
 
-use crate::account::{ANNA, ME, MY_LID, NEWSLETTER, NOBODY, SQUAD};
+use crate::account::{ANNA, ME, MY_LID, NEWSLETTER, NOBODY, SQUAD, jid};
 use crate::links::waiting_for_scan;
-use crate::world::{BOB, World};
+use crate::world::{ADMIN, BOB, World};
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::io::Cursor;
+use tower::ServiceExt as _;
+use warest_model::history::{Change, Contact, Label, Message, MessageStatus};
+use warest_model::plan::MessageKey;
+use warest_store::History as _;
 
 /// A picture of one pixel as WhatsApp seals it, its key, and its hash.
 pub const SEALED: &str = "xLnt3e0AT49HuHN54qAkY4qLjNAb5ZV1FXipZtAk/IyXR/KT49MQXtuNbCgMRFeUhHGIbM2V98OaPoDXrD/VIbgpYWDqf9dF0/EH8Ly2Yer6o05/X0i86nTN";
@@ -29,6 +36,58 @@ pub fn vote() -> Value {
         },
         "senderTimestampMs": 1_714_552_200_123_i64,
     })
+}
+
+/// Puts the poll of that vote and a contact into the history.
+pub async fn remember(world: &World) {
+    let field = |number: u32, bytes: &[u8]| -> Vec<u8> {
+        let tag = number << 3 | 2;
+        let tag = if tag < 128 { vec![tag as u8] } else { vec![(tag & 127) as u8 | 128, (tag >> 7) as u8] };
+        [tag, vec![bytes.len() as u8], bytes.to_vec()].concat()
+    };
+    let option = |name: &str| field(3, &field(1, name.as_bytes()));
+    // One of two may be chosen.
+    let poll = [field(2, b"Colour?"), option("Red"), option("Green"), vec![4 << 3, 1]].concat();
+    let body = [field(49, &poll), field(35, &field(3, &[b'1'; 32]))].concat();
+    let key = MessageKey {
+        remote_jid: jid("120363111111111111@g.us"),
+        from_me: false,
+        id: "3EB0C2C010FFEE0".to_owned(),
+        participant: Some(jid("6281122334455")),
+    };
+    let message = Message {
+        sender: jid("6281122334455"),
+        key,
+        push_name: None,
+        ts_ms: 1_700_000_000_000,
+        content_type: "poll".to_owned(),
+        text: "Colour?".to_owned(),
+        body,
+        media: None,
+        quoted: None,
+        mentions: Vec::new(),
+        status: MessageStatus::Received,
+        starred: false,
+        edited_ms: None,
+        revoked_ms: None,
+        pinned_until_ms: None,
+    };
+    let contact = Contact {
+        jid: Some(jid(ANNA)),
+        lid: Some(jid("111000@lid")),
+        name: Some("Anna".to_owned()),
+        verified_name: Some("Anna's Store".to_owned()),
+        ..Contact::default()
+    };
+    let label = Label { id: "4".to_owned(), name: "Paid".to_owned(), color: 2 };
+    let labelled = Change::Labelled { label: "4".to_owned(), chat: jid(ANNA), message: None, on: true };
+    let changes = vec![
+        Change::Message { message: Box::new(message), live: false },
+        Change::Contact(Box::new(contact)),
+        Change::Label(label),
+        labelled,
+    ];
+    world.store.apply(&"main".parse().unwrap(), changes).await.unwrap();
 }
 
 async fn data(world: &World, path: &str, body: Value) -> Value {
@@ -142,27 +201,123 @@ async fn identifiers_are_made_and_told_apart() {
     assert_eq!(world.post("/misc/uuid/validate", json!({})).await.codes(), (400, 2001));
 }
 
+/// What is behind a URL of the storage.
+async fn stored(world: &World, url: &str) -> (String, Vec<u8>) {
+    let request = Request::get(url).body(Body::empty()).unwrap();
+    let response = world.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200, "{url}");
+    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    (kind, to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec())
+}
+
 #[tokio::test]
 async fn a_text_is_drawn_as_a_code_in_every_format() {
     let world = World::new().await;
-    for (target, start) in [
-        ("base64", "data:image/png;base64,iVBORw0KGgo"),
-        ("png", "/storage/private/med_"),
-        ("jpg", "/storage/private/med_"),
-        ("jpeg", "/storage/private/med_"),
-        ("webp", "/storage/private/med_"),
-        ("svg", "/storage/private/med_"),
-    ] {
-        let drawn = data(&world, &format!("convert-string-toqr/{target}"), json!({ "string": "hello warest" })).await;
-        assert!(drawn.as_str().unwrap().starts_with(start), "{target}: {drawn}");
-    }
     let post = async |target: &str, body: Value| world.post(&format!("/misc/convert-string-toqr/{target}"), body).await;
+    let inline = post("base64", json!({ "string": "hello warest" })).await;
+    assert_eq!(inline.body["message"], "String converted to QR-friendly PNG (base64 data URI)");
+    assert!(inline.body["results"][0]["data"].as_str().unwrap().starts_with("data:image/png;base64,iVBORw0KGgo"));
+    assert_eq!(inline.body["results"][0]["meta"]["mode"], "dataurl");
+    for (target, mime, start) in [
+        ("png", "image/png", &b"\x89PNG"[..]),
+        ("jpg", "image/jpeg", b"\xff\xd8\xff"),
+        ("jpeg", "image/jpeg", b"\xff\xd8\xff"),
+        ("webp", "image/webp", b"RIFF"),
+        ("svg", "image/svg+xml", b"<?xml"),
+    ] {
+        let drawn = post(target, json!({ "string": "hello warest" })).await;
+        let result = &drawn.body["results"][0];
+        assert_eq!((&result["meta"]["mode"], &result["meta"]["temporary"]), (&json!("url"), &json!(true)), "{target}");
+        let (kind, bytes) = stored(&world, result["data"].as_str().unwrap()).await;
+        assert_eq!(kind, mime, "{target}");
+        assert!(bytes.starts_with(start), "{target}");
+    }
+    // An administrator without a session has no place for files.
+    let nowhere = world.call(ADMIN, "POST", "/misc/convert-string-toqr/png", Some(json!({ "string": "x" }))).await;
+    assert!(nowhere.body["results"][0]["data"].as_str().unwrap().starts_with("data:image/png"));
+
     let gif = post("gif", json!({ "string": "x" })).await;
     assert_eq!(gif.codes(), (400, 2002));
     assert_eq!(gif.body["message"], "Unsupported target format; use base64, svg, png, jpg, jpeg, or webp");
     assert_eq!(post("png", json!({})).await.codes(), (400, 2001));
     assert_eq!(post("png", json!({ "string": "x".repeat(2_954) })).await.codes(), (400, 2002));
     assert_eq!(post("png", json!({ "string": "zz", "encoding": "hex" })).await.codes(), (400, 2002));
+    assert_eq!(post("png", json!({ "string": "x", "sessionId": "theirs" })).await.codes(), (403, 2201));
+}
+
+#[tokio::test]
+async fn what_is_kept_is_behind_a_url_or_an_id_of_ones_own() {
+    let world = World::new().await;
+    let decode = async |output: &str| {
+        let body = json!({ "action": "decode", "input": "aGVsbG8gd29ybGQhISE=", "output": output });
+        let answer = world.post("/misc/base64", body).await;
+        assert_eq!(answer.codes(), (200, 1000), "{}", answer.body);
+        answer.body["results"][0].clone()
+    };
+    let by_url = decode("url").await;
+    assert_eq!(by_url["meta"]["url"], by_url["data"]);
+    assert_eq!(stored(&world, by_url["data"].as_str().unwrap()).await.1, b"hello world!!!");
+    let by_id = decode("file").await;
+    let path = format!("/media/{}", by_id["data"].as_str().unwrap());
+    assert_eq!(world.get(&path).await.body, "hello world!!!");
+    assert_eq!(world.call(BOB, "GET", &path, None).await.codes(), (403, 2201));
+    let body = json!({ "action": "decode", "input": "aGk=", "output": "url" });
+    assert_eq!(world.call(ADMIN, "POST", "/misc/base64", Some(body)).await.codes(), (400, 2005));
+}
+
+/// A picture, as a data URL.
+fn picture(width: u32, height: u32) -> String {
+    let picture = image::RgbImage::from_pixel(width, height, image::Rgb([20, 200, 40]));
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    format!("data:image/png;base64,{}", STANDARD.encode(png.into_inner()))
+}
+
+fn opened(data: &Value) -> image::DynamicImage {
+    let bytes = data.as_str().unwrap().split_once(";base64,").unwrap().1;
+    image::load_from_memory(&STANDARD.decode(bytes).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn images_are_made_small_and_changed() {
+    let world = World::new().await;
+    let small =
+        data(&world, "media/thumbnail", json!({ "file": picture(800, 400), "type": "image", "width": 64 })).await;
+    let shown = opened(&small[0]["thumbnail"]);
+    assert_eq!((shown.width(), shown.height()), (64, 32));
+    assert_eq!(small[0]["meta"]["mimetype"], "image/jpeg");
+    assert_eq!((&small[0]["meta"]["width"], &small[0]["meta"]["height"]), (&json!(64), &json!(32)));
+
+    let actions = json!({ "convert": "webp", "resize": { "width": 100, "height": 100, "fit": "cover" }, "compress": { "quality": 50 } });
+    let changed = world.post("/misc/media/image", json!({ "file": picture(800, 400), "actions": actions })).await;
+    assert_eq!(changed.codes(), (200, 1000), "{}", changed.body);
+    let result = &changed.body["results"][0];
+    assert_eq!((&result["details"]["format"], &result["details"]["width"]), (&json!("webp"), &json!(100)));
+    assert_eq!(result["actionsPerformed"], json!({ "converted": true, "resized": true, "compressed": true }));
+    assert_eq!(opened(&result["data"]).height(), 100);
+    let kept = world.post("/misc/media/image", json!({ "file": picture(8, 4), "output": "url" })).await;
+    let kept = &kept.body["results"][0];
+    assert_eq!(kept["actionsPerformed"]["converted"], false);
+    assert_eq!(stored(&world, kept["data"].as_str().unwrap()).await.0, "image/png");
+
+    for (path, body, codes) in [
+        ("thumbnail", json!({ "file": picture(8, 8) }), (400, 2002)),
+        ("thumbnail", json!({ "type": "image" }), (400, 2001)),
+        ("thumbnail", json!({ "file": picture(8, 8), "type": "video" }), (400, 2002)),
+        ("thumbnail", json!({ "file": picture(8, 8), "type": "image", "width": 0 }), (400, 2002)),
+        ("thumbnail", json!({ "file": picture(8, 8), "type": "image", "count": 11 }), (400, 2002)),
+        ("image", json!({}), (400, 2001)),
+        ("image", json!({ "file": "not an image" }), (415, 5502)),
+        ("image", json!({ "file": "no.image" }), (400, 2002)),
+        ("image", json!({ "file": "AAAAAAAA" }), (415, 5502)),
+        ("image", json!({ "file": picture(8, 8), "actions": { "convert": "exe" } }), (400, 2002)),
+        ("image", json!({ "file": picture(8, 8), "actions": { "compress": { "quality": 101 } } }), (400, 2002)),
+        ("image", json!({ "file": picture(8, 8), "actions": { "resize": { "width": 9_000 } } }), (400, 2002)),
+        ("image", json!({ "file": picture(8, 8), "actions": { "resize": { "width": 5, "fit": "odd" } } }), (400, 2002)),
+    ] {
+        let answer = world.post(&format!("/misc/media/{path}"), body.clone()).await;
+        assert_eq!(answer.codes(), codes, "{path} {body}: {}", answer.body);
+    }
 }
 
 #[tokio::test]
@@ -210,13 +365,22 @@ async fn a_vote_is_opened_with_the_polls_key() {
         assert_eq!(result["voterJid"], "6281133344455@s.whatsapp.net");
         assert_eq!(result["timestampMs"], 1_714_552_200_123.0);
     }
+    let unknown = json!({ "sessionId": "main", "pollUpdateVote": vote() });
+    assert_eq!(world.post(path, unknown.clone()).await.codes(), (404, 2601));
+    remember(&world).await;
+    let named = world.post(path, unknown).await;
+    let result = &named.body["results"][0];
+    assert_eq!((&result["pollTitle"], &result["selectableOptionsCount"]), (&json!("Colour?"), &json!(1)));
+    assert_eq!((&result["votedOptionIndexes"], &result["votedOptionNames"]), (&json!([1]), &json!(["Green"])));
+    assert_eq!(result["pollOptions"][0], json!({ "index": 0, "name": "Red" }));
+
     let mut other = vote();
     other["key"]["participant"] = json!(ANNA);
     for (body, codes) in [
         (json!({}), (400, 2001)),
         (json!({ "pollUpdateVote": { "vote": { "encPayload": "AAAA", "encIv": "AAAA" } } }), (400, 2002)),
         (json!({ "pollUpdateVote": vote() }), (400, 2001)),
-        (json!({ "sessionId": "main", "pollUpdateVote": vote() }), (404, 2601)),
+        (json!({ "sessionId": "main", "pollUpdateVote": vote(), "pollMsgId": "UNKNOWN" }), (404, 2601)),
         (json!({ "sessionId": "main", "pollUpdateVote": other, "pollEncKey": POLL_KEY }), (400, 2002)),
         (json!({ "sessionId": "main", "pollUpdateVote": vote(), "pollEncKey": "AAAA" }), (400, 2002)),
         (json!({ "sessionPhone": "628000000", "pollUpdateVote": vote() }), (404, 1101)),

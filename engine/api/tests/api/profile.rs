@@ -1,11 +1,12 @@
 //! What an account shows of itself and knows of others, and how it is paired by a
 //! code.
 
-use crate::account::{ANNA, ME, NEWSLETTER, NOBODY, SHY};
+use crate::account::{ANNA, ME, NEWSLETTER, NOBODY, SHY, SQUAD};
 use crate::links::{open, waiting_for_scan};
+use crate::misc::remember;
 use crate::world::{ALICE, World};
 use serde_json::{Value, json};
-use warest_model::fault::{FORBIDDEN, Fault};
+use warest_model::fault::Fault;
 
 fn changes(world: &World) -> Vec<String> {
     world.links.account.changed.lock().unwrap().clone()
@@ -100,7 +101,7 @@ async fn the_account_changes_itself_and_blocks_others() {
     assert_eq!(world.call(ALICE, "DELETE", "/labels", Some(gone)).await.codes(), (200, 1000));
     assert_eq!(changes(&world).last().unwrap(), "no label 7");
 
-    *world.links.account.refuse.lock().unwrap() = Some(Fault::fail(FORBIDDEN, "no"));
+    *world.links.account.refuse.lock().unwrap() = Some(Fault::fail("not_allowed", "no"));
     let refused = world.post("/profile/block", json!({ "sessionId": "main", "to": ANNA })).await;
     assert_eq!(refused.codes(), (403, 2201));
 }
@@ -121,6 +122,50 @@ async fn newsletters_are_listed_found_by_link_and_read() {
     let made = world.post("/newsletter/create", json!({ "sessionId": "main", "name": "Ours" })).await;
     assert_eq!(made.body["results"][0]["newsletterId"], NEWSLETTER);
     assert_eq!(world.get("/newsletter/info?sessionId=main&newsletterId=nope").await.codes(), (404, 2600));
+}
+
+#[tokio::test]
+async fn contacts_come_from_the_history_or_from_groups() {
+    let world = World::new().await;
+    let list = async |query: &str| world.get(&format!("/profile/list-contacts?sessionId=main{query}")).await;
+    let nobody = list("").await;
+    assert_eq!((nobody.codes(), &nobody.body["results"][0]["data"]), ((200, 1000), &json!([])));
+    remember(&world).await;
+    let known = list("").await;
+    let anna = &known.body["results"][0]["data"][0];
+    assert_eq!((&anna["phone"], &anna["name"], &anna["lid"]), (&json!(ANNA), &json!("Anna"), &json!("111000@lid")));
+    assert_eq!((&anna["about"], &known.body["results"][0]["total"]), (&Value::Null, &json!(1)));
+    let deep = list("&deep=true&search=ann").await;
+    let anna = &deep.body["results"][0]["data"][0];
+    assert_eq!((&anna["about"], &anna["name"]), (&json!("Fast response"), &json!("Anna")));
+    assert!(anna["picture"]["full"].as_str().unwrap().contains(ANNA));
+
+    let members = list(&format!("&type=groups&groupIds={SQUAD}&limit=2&offset=1")).await;
+    let data = &members.body["results"][0]["data"];
+    assert_eq!((&data[0]["name"], &members.body["results"][0]["total"]), (&json!("Anna"), &json!(3)));
+    assert_eq!((&data[1]["jid"], &data[1]["phone"]), (&json!("222000@lid"), &Value::Null));
+    for query in ["&limit=0", "&limit=1001", "&limit=51&deep=true", "&type=friends", "&type=groups&groupIds=1@lid"] {
+        assert_eq!(list(query).await.codes(), (400, 2002), "{query}");
+    }
+    let saved = world.post("/contacts", json!({ "sessionId": "main", "to": ANNA, "fullName": "Anna B." })).await;
+    assert_eq!(saved.codes(), (200, 1000));
+    assert_eq!(changes(&world), [format!("contact {ANNA}@s.whatsapp.net Anna B.")]);
+
+    let participants = world.get(&format!("/group/participants?sessionId=main&groupId={SQUAD}")).await;
+    assert_eq!(participants.body["results"][0]["participants"][1]["name"], "Anna");
+}
+
+#[tokio::test]
+async fn labels_are_listed_and_a_new_one_has_the_next_number() {
+    let world = World::new().await;
+    remember(&world).await;
+    let labels = world.get("/labels?sessionId=main").await;
+    assert_eq!(labels.body["results"][0]["data"], json!([{ "labelId": "4", "name": "Paid", "color": 2 }]));
+    let chats = world.get("/labels/chats?sessionId=main&labelId=4").await;
+    assert_eq!(chats.body["results"][0]["data"][0]["chat"], format!("{ANNA}@s.whatsapp.net"));
+    let made = world.post("/labels", json!({ "sessionId": "main", "name": "New" })).await;
+    assert_eq!(made.body["results"][0]["labelId"], "5");
+    assert_eq!(changes(&world), ["label 5 New 0"]);
 }
 
 #[tokio::test]

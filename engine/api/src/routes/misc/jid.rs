@@ -6,14 +6,14 @@ use crate::codes;
 use crate::envelope::Reply;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Input, required};
-use crate::faults::Question;
+use crate::faults::{Question, is_hidden, is_unknown};
 use crate::files::strip_prefix;
 use crate::knowing::{account, both};
 use crate::state::ApiState;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::json;
-use warest_model::fault::{FORBIDDEN, Fault, NOT_FOUND};
+use warest_model::fault::Fault;
 use warest_model::jid::Jid;
 use warest_model::phone::Phone;
 use warest_pipeline::Account;
@@ -81,11 +81,10 @@ fn kind(jid: &Jid) -> &'static str {
 }
 
 async fn exists(account: &dyn Account, jid: &Jid) -> Result<bool, ApiError> {
-    let there = |fault: Fault| match fault.code.as_str() {
-        NOT_FOUND => Ok(false),
-        // It is there, but not for this account.
-        FORBIDDEN => Ok(true),
-        _ => Err(Question::Other.refusal(fault)),
+    let there = |fault: Fault| match fault {
+        fault if is_unknown(&fault) => Ok(false),
+        fault if is_hidden(&fault) => Ok(true),
+        fault => Err(Question::Other.refusal(fault)),
     };
     match jid.server() {
         "s.whatsapp.net" => {

@@ -5,7 +5,7 @@ use crate::extract::About;
 use crate::faults::Question;
 use crate::people::look;
 use crate::view::business_json;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// All of it. Only the name is vital: what else cannot be had is null.
 pub async fn get(about: About) -> ApiResult {
@@ -13,7 +13,10 @@ pub async fn get(about: About) -> ApiResult {
     let me = about.own_address()?;
     let push_name = account.push_name().await.map_err(|fault| Question::Me.refusal(fault))?;
     let seen = look(account.as_ref(), &me).await;
-    let business = account.business(&me).await.ok().flatten();
+    let business = match &seen.fields["businessProfile"] {
+        Value::Null => business_json(&me, None),
+        page => page.clone(),
+    };
     let (full, preview) = (&seen.fields["picture"]["full"], &seen.fields["picture"]["preview"]);
     let (device, server) = (about.own_device(), me.server());
     Ok(about.done(
@@ -27,7 +30,7 @@ pub async fn get(about: About) -> ApiResult {
             "lid": seen.profile.lid,
             "devices": seen.profile.devices,
             "pictureId": null,
-            "businessProfile": business_json(&me, business.as_ref()),
+            "businessProfile": business,
             "entries": { "User": me.user(), "Agent": 0, "Device": device, "Server": server },
             "profilePicture": { "url": full, "id": null, "type": "image", "imgFull": full, "imgPreview": preview },
         }),
