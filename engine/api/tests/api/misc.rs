@@ -19,6 +19,10 @@ pub const SEALED: &str = "xLnt3e0AT49HuHN54qAkY4qLjNAb5ZV1FXipZtAk/IyXR/KT49MQXt
 pub const SEALED_KEY: &str = "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA=";
 pub const OPENED_SHA256: &str = "a3+kNPkqi4CqsC2b8aEuSf/K5CTkATocT2i2fj0rvNA=";
 
+/// Messages of the history, in the chat with Anna.
+pub const MINE: &str = "3EB0AAAAAAAAAA01";
+pub const THEIRS: &str = "3EB0AAAAAAAAAA02";
+
 /// A vote for `Green` in a poll with this key.
 pub const POLL_KEY: &str = "MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE=";
 
@@ -72,6 +76,17 @@ pub async fn remember(world: &World) {
         revoked_ms: None,
         pinned_until_ms: None,
     };
+    let text = |id: &str, from_me: bool| Message {
+        key: MessageKey { remote_jid: jid(ANNA), from_me, id: id.to_owned(), participant: None },
+        sender: jid(if from_me { ME } else { ANNA }),
+        content_type: "text".to_owned(),
+        text: "hello".to_owned(),
+        ts_ms: world.engine.clock().now_ms(),
+        // `conversation`.
+        body: field(1, b"hello"),
+        ..message.clone()
+    };
+    let (mine, theirs) = (text(MINE, true), text(THEIRS, false));
     let contact = Contact {
         jid: Some(jid(ANNA)),
         lid: Some(jid("111000@lid")),
@@ -83,6 +98,8 @@ pub async fn remember(world: &World) {
     let labelled = Change::Labelled { label: "4".to_owned(), chat: jid(ANNA), message: None, on: true };
     let changes = vec![
         Change::Message { message: Box::new(message), live: false },
+        Change::Message { message: Box::new(mine), live: false },
+        Change::Message { message: Box::new(theirs), live: true },
         Change::Contact(Box::new(contact)),
         Change::Label(label),
         labelled,

@@ -272,8 +272,12 @@ fn button(value: &Value, path: &Path) -> Result<Button, Fault> {
 fn list(fields: &Fields, path: &Path) -> Result<Content, Fault> {
     // `lists` is several, `list` one, and the parts of one may stand by themselves.
     let lists = first(fields, &["lists", "list"]).map_or_else(Vec::new, items_of);
+    let is_section = |value: &&Value| value.get("rows").is_some() && value.get("sections").is_none();
     let menus = if lists.is_empty() {
         vec![menu(fields, path)?]
+    } else if lists.iter().all(is_section) {
+        // What some call lists are the sections of one.
+        vec![menu_of(fields, lists, path)?]
     } else {
         lists
             .into_iter()
@@ -284,17 +288,23 @@ fn list(fields: &Fields, path: &Path) -> Result<Content, Fault> {
             })
             .collect::<Result<_, _>>()?
     };
+    // One list may have all that is said around it within itself.
+    let within = first(fields, &["list"]).and_then(Value::as_object);
+    let said = |names: &[&str]| text_of(fields, names).or_else(|| text_of(within?, names));
     Ok(Content::List {
-        title: text_of(fields, &["title"]),
-        text: text_of(fields, &["text", "message"]).unwrap_or_default(),
-        footer: text_of(fields, &["footer"]),
+        title: said(&["title"]),
+        text: said(&["text", "message"]).unwrap_or_default(),
+        footer: said(&["footer"]),
         image: image_of(fields),
         menus,
     })
 }
 
 fn menu(fields: &Map<String, Value>, path: &Path) -> Result<Menu, Fault> {
-    let sections = first(fields, &["sections"]).map_or_else(Vec::new, items_of);
+    menu_of(fields, first(fields, &["sections"]).map_or_else(Vec::new, items_of), path)
+}
+
+fn menu_of(fields: &Map<String, Value>, sections: Vec<&Value>, path: &Path) -> Result<Menu, Fault> {
     let bad = |what: &str| wrong("list_invalid", path, what);
     let sections = sections
         .into_iter()
@@ -427,6 +437,23 @@ mod tests {
             panic!("no list")
         };
         assert_eq!((menus.len(), menus[1].sections[0].rows[0].id.as_str()), (2, "z"));
+    }
+
+    #[test]
+    fn a_list_is_the_same_however_its_parts_are_written() {
+        let sections = json!([{"title": "Fruits", "rows": [{"id": "apple", "title": "Apple"}]}]);
+        for fields in [
+            json!({"text": "Choose", "buttonText": "Fruits", "sections": sections}),
+            json!({"text": "Choose", "buttonText": "Fruits", "lists": sections}),
+            json!({"list": {"text": "Choose", "buttonText": "Fruits", "sections": sections}}),
+            json!({"lists": [{"buttonText": "Fruits", "sections": sections}], "text": "Choose"}),
+        ] {
+            let mut action = fields.clone();
+            action["type"] = json!("list");
+            let Content::List { text, menus, .. } = content(action).unwrap() else { panic!("no list") };
+            assert_eq!((text.as_str(), menus.len(), menus[0].button.as_str()), ("Choose", 1, "Fruits"), "{fields}");
+            assert_eq!(menus[0].sections[0].rows[0].id, "apple", "{fields}");
+        }
     }
 
     #[test]

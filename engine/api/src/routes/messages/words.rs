@@ -3,7 +3,7 @@
 
 use super::letter::{Letter, content};
 use crate::auth::Caller;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, written_source};
 use crate::idempotency::RequestBirths;
 use crate::state::ApiState;
@@ -12,6 +12,20 @@ use serde_json::{Map, Value, json};
 use warest_model::content::MediaSource;
 
 type Fields = Map<String, Value>;
+
+/// What must be there, by any of its names. Whether it is right is another question.
+const NEEDED: &[(&str, &[&str])] = &[
+    ("poll", &["question", "name", "poll"]),
+    ("poll", &["options", "values", "poll"]),
+    ("button", &["text", "message"]),
+    ("button", &["buttons"]),
+    ("location", &["location", "latitude", "lat"]),
+    ("vcard", &["contact", "contacts"]),
+];
+
+fn has(fields: &Fields, names: &[&str]) -> bool {
+    names.iter().any(|name| fields.get(*name).is_some_and(|value| !value.is_null()))
+}
 
 async fn send(
     caller: Caller,
@@ -23,6 +37,10 @@ async fn send(
 ) -> ApiResult {
     let mut fields = fields;
     let letter = Letter::read(&caller, &state, &fields)?;
+    let missing = NEEDED.iter().filter(|(one, _)| *one == action).find(|(_, names)| !has(&fields, names));
+    if let Some((_, names)) = missing {
+        return Err(ApiError::missing(names[0]));
+    }
     // A picture may be bytes, too; a job only names them.
     if let Some(Value::String(image)) = fields.get("image").filter(|_| action == "button" || action == "list") {
         let image = match written_source(&state, &letter.entry, "image", image).await? {
@@ -42,7 +60,8 @@ pub async fn contact(
     births: RequestBirths,
     Json(mut fields): Json<Fields>,
 ) -> ApiResult {
-    if !fields.contains_key("contact") && !fields.contains_key("contacts") {
+    let is_card = has(&fields, &["name", "phone", "vcard"]);
+    if is_card && !has(&fields, &["contact", "contacts"]) {
         let card = json!({ "name": fields.get("name"), "phone": fields.get("phone"), "vcard": fields.get("vcard") });
         fields.insert("contact".to_owned(), card);
     }

@@ -8,7 +8,7 @@ use crate::links::waiting_for_scan;
 use crate::misc::remember;
 use crate::world::{ALICE, Answer, World};
 use document::{Document, Operation};
-use samples::{COVERED, EMPTY, EXCUSED, LATER, MISSING, OPTIONAL, asks_an_account, sample};
+use samples::{COVERED, EMPTY, EXCUSED, LATER, MISSING, NEEDED, OPTIONAL, asks_an_account, sample};
 use serde_json::{Map, Value};
 use url::form_urlencoded::Serializer;
 
@@ -23,7 +23,9 @@ fn covered(document: &Document) -> Vec<Operation> {
 /// The fields of a request: all of them, or those that must be there.
 fn request(operation: &Operation, all: bool) -> Map<String, Value> {
     let name = operation.name();
-    let fields = operation.fields().filter(|(_, required)| all || *required);
+    let needed = NEEDED.iter().find(|(one, _)| *one == name).map_or(&[][..], |(_, fields)| *fields);
+    let is_needed = |field: &str| needed.contains(&field);
+    let fields = operation.fields().filter(|(field, required)| all || *required || is_needed(field));
     let fields = fields.map(|(field, _)| field).chain(&operation.in_path);
     fields.map(|field| (field.clone(), sample(&name, field))).collect()
 }

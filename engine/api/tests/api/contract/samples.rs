@@ -2,17 +2,27 @@
 //! prefix in [`COVERED`] and a sample for each field that is not here yet.
 
 use crate::account::{ANNA, INVITE, ME, SQUAD};
-use crate::misc::{OPENED_SHA256, POLL_KEY, SEALED, SEALED_KEY, vote};
+use crate::misc::{MINE, OPENED_SHA256, POLL_KEY, SEALED, SEALED_KEY, THEIRS, vote};
 use serde_json::{Value, json};
 
 /// Paths whose operations are tried.
-pub const COVERED: &[&str] = &["/session/", "/groups", "/group/", "/profile/", "/misc/"];
+pub const COVERED: &[&str] =
+    &["/session/", "/messages/", "/chats", "/groups", "/group/", "/profile/", "/server/", "/misc/"];
 
 /// Operations under those that are tried later.
-pub const LATER: &[&str] = &[];
+pub const LATER: &[&str] = &[
+    // It makes a film of a moving picture, which needs ffmpeg.
+    "POST /messages/send/gif",
+    "GET /server/info",
+    "GET /server/cpu-history",
+    "POST /server/restart",
+    "POST /server/restart/scheduled",
+];
 
 /// Lists that are empty in an answer by design.
 pub const EMPTY: &[&str] = &[
+    "GET /chats/{chatId}/messages .result.data[].mentionedJids",
+    "GET /chats/{chatId}/messages .result.data[].reactions",
     "DELETE /group/delete .results[].failedToRemove",
     "POST /group/participants/add .results[].failedToAdd",
     "DELETE /group/participants/remove .results[].failedToRemove",
@@ -26,6 +36,14 @@ pub const OPTIONAL: &[(&str, &str)] = &[
     ("POST /session/{sessionId}/config", "webhookSecret"),
     // It has a default, which the document gives.
     ("POST /misc/base64", "action"),
+];
+
+/// Fields that may be left out only if others stand for them.
+pub const NEEDED: &[(&str, &[&str])] = &[
+    ("POST /messages/send/files", &["files"]),
+    ("POST /messages/send/contact", &["contact"]),
+    ("POST /messages/send/location", &["location"]),
+    ("POST /messages/send/list", &["text", "buttonText", "sections"]),
 ];
 
 /// What an answer need not have: the document's schema and its example, which
@@ -44,6 +62,9 @@ pub fn asks_an_account(path: &str) -> bool {
 /// A picture of one pixel.
 pub const PIXEL: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
+/// A moment of silence.
+const MP3: &str = "data:audio/mpeg;base64,//uQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA//uQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA//uQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA//uQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// The value of a field.
 pub fn sample(operation: &str, field: &str) -> Value {
     match (operation, field) {
@@ -59,6 +80,44 @@ pub fn sample(operation: &str, field: &str) -> Value {
         (_, "inviteLink") => json!(format!("https://chat.whatsapp.com/{INVITE}")),
         ("GET /profile/business-profile", "checkNumbers") => json!(ME),
         (_, "checkNumbers") => json!(ANNA),
+        (_, "messageId") if operation.contains("/edit") || operation.contains("/revoke") => json!(MINE),
+        (_, "messageId" | "replyMessageId") => json!(THEIRS),
+        (_, "chatId") => json!(format!("{ANNA}@s.whatsapp.net")),
+        (_, "to") => json!(ANNA),
+        (_, "message" | "text" | "caption" | "footer" | "title" | "buttonText" | "question") => json!("hello"),
+        (_, "presence" | "isForwarded" | "compress" | "withMedia" | "deleteForMe" | "pin") => json!(true),
+        (_, "viewOnce" | "hasMedia" | "mediaOnly" | "isFromMe") => json!(false),
+        (_, "files") => json!([{ "file": PIXEL, "caption": "x", "filename": "x.png" }]),
+        (_, "media" | "sticker" | "image") => json!(PIXEL),
+        (_, "audio") => json!(MP3),
+        (_, "gif") => json!(PIXEL),
+        (_, "isVN") => json!(false),
+        (_, "document") => json!("data:text/plain;base64,aGVsbG8="),
+        (_, "filename") => json!("hello.txt"),
+        (_, "contact") => json!({ "name": "Anna", "fullName": "Anna B.", "phone": ANNA, "organization": "Acme" }),
+        (_, "location") => json!({ "latitude": -6.2, "longitude": 106.8, "name": "Monas", "address": "Jakarta" }),
+        (_, "options") => json!(["Yes", "No"]),
+        (_, "maxSelection") => json!(1),
+        (_, "buttons") => json!([{ "type": "reply", "displayText": "Yes", "id": "yes" }]),
+        (_, "sections") => json!([{ "title": "Fruits", "rows": [{ "id": "apple", "title": "Apple" }] }]),
+        (_, "list") => {
+            json!({ "buttonText": "Choose", "sections": [{ "title": "Fruits", "rows": [{ "id": "apple", "title": "Apple" }] }] })
+        }
+        (_, "lists") => json!([{ "title": "Fruits", "rows": [{ "id": "apple", "title": "Apple" }] }]),
+        (_, "emoji") => json!("\u{1F44D}"),
+        (_, "duration") => json!(60),
+        (_, "offset") => json!(0),
+        (_, "sortBy") => json!("lastMessage"),
+        (_, "sortOrder") => json!("desc"),
+        ("GET /chats", "search") => json!("Anna"),
+        (_, "search") => json!("hello"),
+        (_, "startTime") => json!(1_600_000_000),
+        (_, "endTime") => json!(1_800_000_000),
+        (_, "messages" | "days") => json!(5),
+        (_, "period") => json!("1h"),
+        (_, "interval") => json!("5m"),
+        (_, "schedule") => json!("02:30"),
+        (_, "timezone") => json!("Asia/Jakarta"),
         ("GET /profile/list-contacts", "type") => json!("contacts"),
         (_, "groupIds") => json!(SQUAD),
         (_, "limit") => json!(5),
