@@ -292,3 +292,27 @@ async fn the_phones_history_is_taken_over_when_it_is_paired() {
     assert!(world.intake.texts().is_empty(), "what is past is no news");
     world.link.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_on_the_phone_is_read() {
+    let world = World::new().await;
+    world.paired().await;
+    let first = world.net.send_text(ANI, BOT, "read me", None).await.unwrap();
+    world.intake.until("message", is(EventKind::MessageReceived, "text", "read me")).await;
+    world.net.mark_read(BOT, ANI, std::slice::from_ref(&first.id)).await.unwrap();
+    let read = world.intake.until("read elsewhere", is(EventKind::ChatUpdate, "change", "read")).await;
+    assert_eq!((&read.data["chatId"], &read.data["ids"]), (&address(ANI), &json!([first.id])));
+    assert!(matches!(&read.changes[0], Change::Read { chat, .. } if *chat == jid(ANI)));
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_posts_come_in() {
+    let world = World::new().await;
+    world.paired().await;
+    world.net.send_text(ANI, "status@broadcast", "good morning", None).await.unwrap();
+    let post = world.intake.until("status", is(EventKind::MessageReceived, "text", "good morning")).await;
+    assert_eq!((&post.data["chatId"], &post.data["sender"]), (&json!("status@broadcast"), &address(ANI)));
+    assert_eq!(post.data["tags"], json!(["inbound", "status"]));
+    world.link.shutdown().await;
+}

@@ -1,3 +1,5 @@
+//! What becomes of messages, one by one.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::inbound::hook::named;

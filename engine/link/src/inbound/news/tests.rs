@@ -1,3 +1,5 @@
+//! What becomes of news, up to the intake.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use std::sync::Mutex;

@@ -1,3 +1,5 @@
+//! What becomes of changes that other devices made.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::inbound::who::testing::book;

@@ -1,3 +1,5 @@
+//! What becomes of the history that a phone hands over.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::inbound::who::testing::book;
