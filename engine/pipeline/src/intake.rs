@@ -17,7 +17,7 @@ use warest_link::Intake;
 use warest_model::clock::{Millis, SharedClock};
 use warest_model::event::{Event, EventKind, Observation};
 use warest_model::fault::Fault;
-use warest_model::history::Change;
+use warest_model::history::{Change, MessageStatus};
 use warest_model::id::{EventId, SessionId};
 use warest_model::jid::Jid;
 use warest_model::job::{Receipt, ReceiptKind};
@@ -65,6 +65,36 @@ impl EventIntake {
             })
         });
         Ok(())
+    }
+
+    /// The event that says how far a message came. Each device of a recipient says
+    /// it, and the first one counts.
+    fn progress(&self, session: &SessionId, receipt: &Receipt) -> Option<NewEvent> {
+        let status = match receipt.kind {
+            ReceiptKind::Delivered => MessageStatus::Delivered,
+            ReceiptKind::Read => MessageStatus::Read,
+            ReceiptKind::Played => MessageStatus::Played,
+            ReceiptKind::Unreadable => return None,
+        };
+        let Receipt { message_id: id, chat, by, by_lid, at_ms, .. } = receipt;
+        let name = status.as_str();
+        let named = |jid: &Option<Jid>| jid.as_ref().map_or("", Jid::as_str).to_owned();
+        let mut data = json!({
+            "messageId": id, "chatId": chat, "status": name, "by": by, "timestamp": at_ms,
+            "isGroup": chat.as_ref().is_some_and(Jid::is_group), "tags": ["outbound"],
+            "key": { "remoteJid": chat, "fromMe": true, "id": id },
+        });
+        if let Some(lid) = by_lid {
+            data["byLid"] = json!(lid);
+        }
+        let change = Change::Status { chat: chat.clone(), id: id.clone(), by: by.clone(), status, at_ms: *at_ms };
+        Some(NewEvent {
+            owed: self.directory.owed(session, EventKind::MessageStatus),
+            consent: None,
+            dedup: Some(format!("status|{}|{}|{id}|{name}", named(chat), named(by))),
+            event: event_of(session, EventKind::MessageStatus, chat.clone(), data, self.clock.now_ms()),
+            changes: vec![change],
+        })
     }
 
     /// The event that says that a message is a command, if it is one.
@@ -142,19 +172,33 @@ impl Intake for EventIntake {
         Ok(())
     }
 
-    async fn message(&self, _: &SessionId, _: &Jid, _: &str) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(None)
+    async fn message(&self, session: &SessionId, chat: &Jid, id: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let found = self.store.message(session, Some(chat), id).await.map_err(store_failed)?;
+        Ok(found.map(|found| found.message.body).filter(|body| !body.is_empty()))
     }
 
     async fn receipts(&self, session: &SessionId, receipts: Vec<Receipt>) -> Result<(), Fault> {
         let unreadable = receipts.iter().any(|receipt| receipt.kind == ReceiptKind::Unreadable);
+        let progress: Vec<NewEvent> = match self.directory.session(session) {
+            Some(_) => receipts.iter().filter_map(|receipt| self.progress(session, receipt)).collect(),
+            None => Vec::new(),
+        };
         let recorded = self.store.record_receipts(session, receipts).await;
         if unreadable {
             crash_point!("unreadable.committed");
         }
+        let recorded = match recorded {
+            Ok(()) if !progress.is_empty() => self.store.append(progress.clone()).await,
+            recorded => recorded.map(|()| Vec::new()),
+        };
         match recorded {
+            Ok(fresh) => {
+                let fresh = progress.into_iter().zip(fresh).filter(|(_, fresh)| *fresh);
+                fresh.for_each(|(new, _)| self.deliverer.announce(new));
+                Ok(())
+            }
             // At a stop: the time of a delivery is lost, as the link says.
-            Ok(()) | Err(StoreError::Closed) => Ok(()),
+            Err(StoreError::Closed) => Ok(()),
             Err(error) => Err(Fault::retry("store_failed", error.to_string())),
         }
     }

@@ -105,9 +105,9 @@ pub(super) fn payload(job: &SendJob, files: &[Arc<Ready>], me: &Jid, now_ms: Mil
         message.insert("quoted".to_owned(), json!({ "id": key.id, "sender": key.participant }));
     }
     if let Content::Poll { question, options, selectable } = content {
-        message.insert("name".to_owned(), json!(question));
+        message.insert("question".to_owned(), json!(question));
         message.insert("options".to_owned(), json!(options));
-        message.insert("selectableOptionsCount".to_owned(), json!(selectable));
+        message.insert("selectable".to_owned(), json!(selectable));
     }
     let media = files.first().filter(|_| matches!(content, Content::Media(_))).map(|ready| {
         let file = &ready.attachment;
