@@ -310,6 +310,8 @@ async fn what_was_read_on_the_phone_is_read() {
 async fn status_posts_come_in() {
     let world = World::new().await;
     world.paired().await;
+    // Posts go to those whom somebody has written with.
+    world.net.send_text(ANI, BOT, "hi", None).await.unwrap();
     world.net.send_text(ANI, "status@broadcast", "good morning", None).await.unwrap();
     let post = world.intake.until("status", is(EventKind::MessageReceived, "text", "good morning")).await;
     assert_eq!((&post.data["chatId"], &post.data["sender"]), (&json!("status@broadcast"), &address(ANI)));
