@@ -151,8 +151,9 @@ fn add_people(data: &mut Map<String, Value>, people: &[Who]) {
 
 fn how_they_came(told: &Told<'_>, people: &[Who], reason: Option<&str>) -> &'static str {
     match reason {
-        Some("invite") => "link",
         Some("linked_group_join") => "community",
+        // By a code they come themselves; where that takes an admin, the admin tells.
+        Some("invite") if told.is_author(people) => "link",
         Some(_) => "request",
         None if told.is_author(people) => "link",
         None => "added",
@@ -356,9 +357,12 @@ mod tests {
     async fn who_comes_or_goes_by_themselves_joins_or_leaves() {
         let with =
             |reason: Option<&str>| Action::Add { participants: vec![person(BUDI)], reason: reason.map(Into::into) };
-        for (author, action, how) in
-            [(BUDI, with(None), "link"), (ANI, with(Some("invite")), "link"), (ANI, with(Some("approved")), "request")]
-        {
+        for (author, action, how) in [
+            (BUDI, with(None), "link"),
+            (BUDI, with(Some("invite")), "link"),
+            (ANI, with(Some("invite")), "request"),
+            (ANI, with(Some("approved")), "request"),
+        ] {
             let joined = seen(author, action).await;
             assert_eq!(kinds(&joined), [EventKind::GroupParticipants, EventKind::GroupJoin]);
             assert_eq!((&joined[1].data["how"], &joined[1].data["participants"]), (&json!(how), &json!([BUDI])));

@@ -22,7 +22,7 @@ const DEPTH: usize = 12;
 pub(super) fn lean<T: Serialize>(message: &T) -> Value {
     let left = Cell::new(TOTAL);
     match message.serialize(Lean { left: &left, depth: 0 }) {
-        Ok(Out::Value(value)) => value,
+        Ok(Out::Value(value) | Out::OneOf(_, value)) => value,
         Ok(Out::Byte(byte)) => Value::from(byte),
         Ok(Out::Nothing) | Err(_) => Value::Object(Map::new()),
     }
@@ -34,6 +34,9 @@ enum Out {
     /// A byte on its own is a number; bytes in a row are a byte string.
     Byte(u8),
     Value(Value),
+    /// The one field of several that is there. It stands for itself: the name of
+    /// the choice is not on the wire.
+    OneOf(&'static str, Value),
 }
 
 #[derive(Debug)]
@@ -170,9 +173,11 @@ impl<'a> ser::Serializer for Lean<'a> {
         variant: &'static str,
         value: &T,
     ) -> Shown {
-        let mut object = Object::new(self);
-        object.put(variant, value)?;
-        Ok(object.done())
+        Ok(match value.serialize(self)? {
+            Out::Value(value) => Out::OneOf(variant, value),
+            Out::Byte(byte) => Out::OneOf(variant, Value::from(byte)),
+            other => other,
+        })
     }
     fn serialize_seq(self, _: Option<usize>) -> Result<Seq<'a>, Unfit> {
         Ok(Seq { lean: self, items: Vec::new(), bytes: Vec::new() })
@@ -213,7 +218,7 @@ impl Seq<'_> {
             // One past the bound is enough to know that it is too long.
             Out::Byte(byte) if self.bytes.len() <= BYTES => self.bytes.push(byte),
             Out::Byte(_) => {}
-            Out::Value(value) => self.items.push(value),
+            Out::Value(value) | Out::OneOf(_, value) => self.items.push(value),
         }
         Ok(())
     }
@@ -264,10 +269,11 @@ impl<'a> Object<'a> {
         if self.lean.depth >= DEPTH {
             return Ok(());
         }
-        let value = match value.serialize(self.lean.deeper())? {
+        let (key, value) = match value.serialize(self.lean.deeper())? {
             Out::Nothing => return Ok(()),
-            Out::Byte(byte) => Value::from(byte),
-            Out::Value(value) => value,
+            Out::Byte(byte) => (key, Value::from(byte)),
+            Out::Value(value) => (key, value),
+            Out::OneOf(variant, value) => (variant, value),
         };
         if self.lean.take(key.len() + 8) {
             self.fields.insert(camel(key), value);
@@ -303,7 +309,7 @@ impl ser::SerializeMap for Object<'_> {
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Unfit> {
         self.key = match key.serialize(self.lean.deeper())? {
             Out::Value(Value::String(key)) => Some(key),
-            Out::Value(other) => Some(other.to_string()),
+            Out::Value(other) | Out::OneOf(_, other) => Some(other.to_string()),
             Out::Byte(byte) => Some(byte.to_string()),
             Out::Nothing => None,
         };
@@ -320,11 +326,13 @@ impl ser::SerializeMap for Object<'_> {
     }
 }
 
+/// `file_sha256` and the `NativeFlowMessage` of a choice in camelCase.
 fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut raise = false;
     for letter in name.chars() {
         match letter {
+            letter if out.is_empty() => out.extend(letter.to_lowercase()),
             '_' => raise = true,
             letter if raise => {
                 out.extend(letter.to_uppercase());
@@ -352,6 +360,16 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(lean(&image), json!({"mimetype": "image/jpeg", "fileSha256": "AAEC/w==", "fileLength": 12}));
+    }
+
+    #[test]
+    fn of_a_choice_only_what_was_chosen_is_named() {
+        let reply = wa::message::ButtonsResponseMessage {
+            selected_button_id: Some("yes".into()),
+            response: Some(wa::message::buttons_response_message::Response::SelectedDisplayText("Yes".into())),
+            ..Default::default()
+        };
+        assert_eq!(lean(&reply), json!({"selectedButtonId": "yes", "selectedDisplayText": "Yes"}));
     }
 
     #[test]
