@@ -102,6 +102,11 @@ impl EventIntake {
         if seen.kind != EventKind::MessageReceived {
             return None;
         }
+        // Posts to everybody are no words to the bot.
+        let is_post = |tag: &Value| tag == "status" || tag == "newsletter";
+        if seen.data["tags"].as_array().is_some_and(|tags| tags.iter().any(is_post)) {
+            return None;
+        }
         let found = self.directory.command(session, seen.data["text"].as_str()?)?;
         let mut data = seen.data.clone();
         data["command"] = json!(found);

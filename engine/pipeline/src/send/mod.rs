@@ -433,17 +433,18 @@ impl Sender {
         let attempts = job.attempts + u32::from(state == JobState::Sent);
         let said = left.event.clone();
         let end = JobEnd { left, ..JobEnd::new(&job.id, state, attempts, fault, self.clock.now_ms()) };
-        match self.runner.job_ended(&job, end.clone()).await {
+        let saved = match self.runner.job_ended(&job, end.clone()).await {
+            Ok(()) => true,
             // Ended before, or removed with its session.
-            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(StoreError::NotFound { .. }) => false,
             Err(error) => {
                 tracing::warn!(job = %job.id, %error, "the end of a job was not saved; saving it again");
                 // Sending it again is harmless: it carries the same message id.
                 return Worked::Again(SendJob { due_ms: self.clock.now_ms() + STORE_RETRY_MS, ..job });
             }
-        }
+        };
         crash_point!("send.committed");
-        if let Some(event) = said {
+        if let Some(event) = said.filter(|_| saved) {
             self.deliverer.announce(*event);
         }
         self.bulk_moved(&job);
