@@ -5,9 +5,11 @@
 //! the simulated network and failpoints; `WAREST_DEFAULT_BIN`, as shipped).
 //! Nothing here waits for a fixed time: conditions have deadlines.
 
+mod files;
 mod process;
 mod receiver;
 
+pub use files::{Files, base64, data_url};
 pub use process::{Engine, EngineOptions, Network, binary};
 pub use receiver::{LANGUAGES, Receiver};
 
@@ -84,9 +86,23 @@ impl Network {
 
     /// Has a phone write to another; answers the message's id.
     pub async fn say(&self, phone: &str, to: &str, text: &str) -> anyhow::Result<String> {
-        let url = format!("{}/phones/{phone}/messages", self.url);
-        let said = call(Method::POST, &url, Some(json!({"to": to, "text": text}))).await?;
-        said.body["id"].as_str().map(str::to_owned).with_context(|| format!("{phone} could not write: {said:?}"))
+        self.write(phone, to, json!({ "text": text })).await
+    }
+
+    /// Has a phone send any message that the control API takes; answers its id.
+    pub async fn write(&self, phone: &str, to: &str, mut message: Value) -> anyhow::Result<String> {
+        message["to"] = json!(to);
+        let said = self.act(Method::POST, &format!("/phones/{phone}/messages"), message).await?;
+        said["id"].as_str().map(str::to_owned).with_context(|| format!("{phone} could not write: {said}"))
+    }
+
+    /// Has the network do something; what it answers.
+    pub async fn act(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let done = call(method, &format!("{}{path}", self.url), Some(body)).await?;
+        if done.status >= 300 {
+            bail!("{path}: {done:?}");
+        }
+        Ok(done.body)
     }
 
     /// What stands in a phone's inbox from others, oldest first.

@@ -5,7 +5,7 @@
 //! ```json
 //! {
 //!   "answers": {"menu": [{"type": "media", "url": "https://…/menu.jpg"}, {"type": "text", "text": "Enjoy!"}]},
-//!   "report": {"to": "6281234567890", "events": ["call", "group_join"]}
+//!   "report": {"to": "6281234567890", "events": ["call", "group_join"], "except": ["6281234567891"]}
 //! }
 //! ```
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use warest_plugin::{About, Event, Plan, Plugin};
 
 /// The events that can be reported.
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 21] = [
     "message_received",
     "message_reaction",
     "message_command",
@@ -27,12 +27,14 @@ const EVENTS: [&str; 19] = [
     "creds_update",
     "call",
     "session_status",
+    "message_sent",
     "message_status",
     "poll_vote",
     "chat_update",
     "label_update",
     "contact_update",
     "history_sync",
+    "webhook_status",
 ];
 
 struct Menu;
@@ -51,14 +53,21 @@ impl Plugin for Menu {
             }
         }
         let report = &event.config["report"];
-        if let Some(to) =
-            report["to"].as_str().filter(|_| list(&report["events"]).iter().any(|name| *name == event.name))
-        {
+        let reported = list(&report["events"]).iter().any(|name| *name == event.name);
+        // A report is a message that is sent, too: what is about its own chat is not reported.
+        let quiet = std::iter::once(&report["to"]).chain(list(&report["except"])).filter_map(Value::as_str);
+        let chat = event.data()["chatId"].as_str().unwrap_or_default().to_owned();
+        if let Some(to) = report["to"].as_str().filter(|_| reported && !quiet.clone().any(|of| is_of(&chat, of))) {
             let text = format!("{} {}", event.name, event.data());
             plan = plan.action(&json!({ "type": "text", "to": to, "text": text }));
         }
         Ok(plan)
     }
+}
+
+/// Whether a chat's address is of a number, or is this address.
+fn is_of(chat: &str, of: &str) -> bool {
+    chat == of || chat.split_once('@').is_some_and(|(user, _)| user == of)
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -3,17 +3,17 @@
 //! that there are: by REST, in a webhook's answer, by a flow, by a plugin. What
 //! counts is what the phone shows, and what it finds in the file.
 
-mod files;
 mod stage;
 mod table;
 
 use serde_json::json;
 use stage::{ANA, BOT, Stage, WAYS};
 use table::rows;
+use warest_tests::Files;
 
 /// Sends every row of the table in one way.
 async fn sends_all(way: &'static str) {
-    let files = files::make();
+    let files = Files::make().unwrap();
     let stage = Stage::set(&rows(&files)).await;
     for row in rows(&files) {
         let shown = stage.ask(way, &row).await;

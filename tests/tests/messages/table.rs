@@ -1,8 +1,8 @@
 //! The table: each send action with its REST operation, and what the phone shows.
 
-use super::files::{Files, data_url};
 use super::stage::{ANA, BOT};
 use serde_json::{Value, json};
+use warest_tests::{Files, data_url};
 
 /// What the phone must find in the file.
 pub struct File {
