@@ -102,14 +102,19 @@ pub enum Start {
 pub struct Total {
     /// So many, or at least so many.
     pub count: u64,
-    /// Whether it is all of them. What fits a filter is counted up to
-    /// [`MOST_LOOKED_AT`]; what is searched for, as far as the page reaches.
+    /// Whether it is all of them. Of a whole chat, all are known, as are those sent
+    /// and those with a file; what fits another filter is counted up to
+    /// [`MOST_TOTAL`]; what is searched for, as far as the page reaches.
     pub exact: bool,
 }
 
-/// Messages that one question looks at, at most: a filter that hardly anything
-/// fits ends early, and [`Messages::next`] goes on.
+/// Messages that one search looks at, at most: one that hardly anything fits ends
+/// early, and [`Messages::next`] goes on.
 pub const MOST_LOOKED_AT: u64 = 10_000;
+
+/// Messages that are counted for a total, at most: counting more would cost more than
+/// the page that it goes with.
+pub const MOST_TOTAL: u64 = 1_000;
 
 /// A message with what others said to it.
 #[derive(Debug, Clone, PartialEq)]

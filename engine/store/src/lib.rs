@@ -30,8 +30,8 @@ pub use command_books::CommandBooks;
 pub use error::StoreError;
 pub use guard_book::{ChatBudget, GuardBook, Opened, Openings, OptOut, QuotaUse, Standing};
 pub use history::{
-    ChatFilter, ChatOrder, History, Labelled, MOST_LOOKED_AT, MessageFilter, MessageRecord, Messages, Slice, Start,
-    Total,
+    ChatFilter, ChatOrder, History, Labelled, MOST_LOOKED_AT, MOST_TOTAL, MessageFilter, MessageRecord, Messages,
+    Slice, Start, Total,
 };
 pub use log::{LogEntry, LogPage};
 pub use media::{MediaDirection, MediaFile, MediaRow, MediaRows, MediaState};

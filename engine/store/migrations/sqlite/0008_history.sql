@@ -19,6 +19,7 @@ CREATE TABLE chats (
     read_ms           INTEGER,
     cleared_ms        INTEGER,
     messages          INTEGER NOT NULL DEFAULT 0,
+    sent              INTEGER NOT NULL DEFAULT 0,
     media             INTEGER NOT NULL DEFAULT 0,
     last_seq          INTEGER,
     created_ms        INTEGER NOT NULL,
@@ -59,6 +60,8 @@ CREATE INDEX messages_chat ON messages (chat_no);
 CREATE INDEX messages_received ON messages (chat_no) WHERE from_me = 0;
 CREATE INDEX messages_sent ON messages (chat_no) WHERE from_me = 1;
 CREATE INDEX messages_media ON messages (chat_no) WHERE media IS NOT NULL;
+CREATE INDEX messages_media_received ON messages (chat_no) WHERE media IS NOT NULL AND from_me = 0;
+CREATE INDEX messages_media_sent ON messages (chat_no) WHERE media IS NOT NULL AND from_me = 1;
 CREATE INDEX messages_starred ON messages (chat_no) WHERE starred = 1;
 CREATE INDEX messages_file ON messages (media) WHERE media IS NOT NULL;
 
@@ -188,6 +191,7 @@ CREATE TABLE command_books (
 CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
     UPDATE chats SET
         messages = messages + 1,
+        sent = sent + NEW.from_me,
         media = media + (NEW.media IS NOT NULL),
         last_seq = max(coalesce(last_seq, NEW.seq), NEW.seq),
         updated_ms = max(updated_ms, NEW.ts_ms)
@@ -197,11 +201,13 @@ END;
 CREATE TRIGGER message_moved AFTER UPDATE OF chat_no ON messages WHEN OLD.chat_no <> NEW.chat_no BEGIN
     UPDATE chats SET
         messages = messages + 1,
+        sent = sent + NEW.from_me,
         media = media + (NEW.media IS NOT NULL),
         last_seq = max(coalesce(last_seq, NEW.seq), NEW.seq)
     WHERE no = NEW.chat_no;
     UPDATE chats SET
         messages = messages - 1,
+        sent = sent - OLD.from_me,
         media = media - (OLD.media IS NOT NULL),
         last_seq = CASE last_seq
             WHEN OLD.seq THEN (SELECT max(seq) FROM messages WHERE chat_no = OLD.chat_no)
@@ -223,6 +229,7 @@ END;
 CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
     UPDATE chats SET
         messages = messages - 1,
+        sent = sent - OLD.from_me,
         media = media - (OLD.media IS NOT NULL),
         last_seq = CASE last_seq
             WHEN OLD.seq THEN (SELECT max(seq) FROM messages WHERE chat_no = OLD.chat_no)

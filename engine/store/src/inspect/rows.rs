@@ -201,11 +201,15 @@ pub(super) const CHECKS: &[Check] = &[
         table: "chats",
         shown: "jid || ' (' || messages || ' messages)'",
         broken: "messages <> (SELECT count(*) FROM messages m INDEXED BY messages_chat WHERE m.chat_no = chats.no)
+                 OR sent <> (SELECT count(*) FROM messages m INDEXED BY messages_sent
+                             WHERE m.chat_no = chats.no AND m.from_me = 1)
                  OR media <> (SELECT count(*) FROM messages m INDEXED BY messages_media
                               WHERE m.chat_no = chats.no AND m.media IS NOT NULL)
                  OR last_seq IS NOT (SELECT max(m.seq) FROM messages m WHERE m.chat_no = chats.no)",
         repair: Repair::Set(
             "messages = (SELECT count(*) FROM messages m INDEXED BY messages_chat WHERE m.chat_no = chats.no),
+             sent = (SELECT count(*) FROM messages m INDEXED BY messages_sent
+                     WHERE m.chat_no = chats.no AND m.from_me = 1),
              media = (SELECT count(*) FROM messages m INDEXED BY messages_media
                       WHERE m.chat_no = chats.no AND m.media IS NOT NULL),
              last_seq = (SELECT max(m.seq) FROM messages m WHERE m.chat_no = chats.no)",

@@ -2,8 +2,8 @@
 
 use super::history::*;
 use super::*;
-use warest_model::history::Message;
-use warest_store::{Cursor, Kind, Limits, MessageFilter, Start};
+use warest_model::history::{Change, Message};
+use warest_store::{Cursor, Kind, Limits, MOST_TOTAL, MessageFilter, Start};
 
 pub async fn messages_are_filtered_and_paged(driver: &mut impl Driver) {
     let session = with_session(driver).await;
@@ -27,9 +27,18 @@ pub async fn messages_are_filtered_and_paged(driver: &mut impl Driver) {
     assert_eq!(ids(&MessageFilter { from_me: Some(true), media_only: true, ..between.clone() }).await, "3");
     assert_eq!(ids(&MessageFilter { search: Some("x".into()), media_only: true, ..between.clone() }).await, "3");
 
-    for (filter, count) in [(&all, 10), (&between, 4), (&MessageFilter { from_me: Some(true), ..all.clone() }, 5)] {
+    let of = |media_only, from_me| MessageFilter { media_only, from_me, ..all.clone() };
+    for (filter, count) in [
+        (&all, 10),
+        (&between, 4),
+        (&of(false, Some(true)), 5),
+        (&of(false, Some(false)), 5),
+        (&of(true, None), 4),
+        (&of(true, Some(true)), 2),
+        (&of(true, Some(false)), 2),
+    ] {
         let page = store.messages(filter, Start::Offset(0), 1).await.unwrap();
-        assert_eq!((page.total.count, page.total.exact, page.list.len()), (count, true, 1));
+        assert_eq!((page.total.count, page.total.exact, page.list.len()), (count, true, 1), "{filter:?}");
     }
     let filters = [
         all.clone(),
@@ -126,6 +135,28 @@ pub async fn a_search_takes_nothing_for_its_own_language(driver: &mut impl Drive
         let page = store.messages(&filter, Start::Offset(0), 10).await.unwrap();
         assert!(page.list.iter().all(|record| record.message.key.id == "A"), "{search:?} leads to another chat");
     }
+}
+
+pub async fn a_total_is_counted_up_to_a_bound(driver: &mut impl Driver) {
+    let session = with_session(driver).await;
+    let store = driver.store();
+    let many = MOST_TOTAL as i64 + 10;
+    let changes = (0..many).map(|n| old(said(ANA, &format!("{n}"), n % 500 == 0, NOW + n, "x")));
+    store.apply(&session, changes.collect()).await.unwrap();
+    let all = MessageFilter::chat(session, jid(ANA));
+    let total = async |filter: MessageFilter| {
+        let total = store.messages(&filter, Start::Offset(0), 1).await.unwrap().total;
+        (total.count, total.exact)
+    };
+    let later = |ms| MessageFilter { from_ms: Some(NOW + ms), ..all.clone() };
+    assert_eq!(total(later(10)).await, (MOST_TOTAL, true));
+    assert_eq!(total(later(9)).await, (MOST_TOTAL, false), "at least so many");
+    // Of a whole chat it is known, however many there are.
+    assert_eq!(total(all.clone()).await, (MOST_TOTAL + 10, true));
+    assert_eq!(total(MessageFilter { from_me: Some(true), ..all.clone() }).await, (3, true));
+    assert_eq!(total(MessageFilter { from_me: Some(false), ..all.clone() }).await, (MOST_TOTAL + 7, true));
+    store.apply(&all.session, vec![Change::Deleted { key: key(ANA, "500", true) }]).await.unwrap();
+    assert_eq!(total(MessageFilter { from_me: Some(true), ..all.clone() }).await, (2, true));
 }
 
 pub async fn a_rare_word_is_found_among_many_messages(driver: &mut impl Driver) {

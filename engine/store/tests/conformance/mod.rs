@@ -86,7 +86,7 @@ macro_rules! conformance {
                 two_names_of_a_person_are_one_chat, a_known_pair_makes_one_chat_from_the_start,
                 contacts_and_labels_are_listed, a_removed_session_takes_its_history_with_it;
             history_messages: messages_are_filtered_and_paged, words_are_found_by_their_beginnings,
-                a_search_takes_nothing_for_its_own_language, a_rare_word_is_found_among_many_messages,
+                a_search_takes_nothing_for_its_own_language, a_total_is_counted_up_to_a_bound, a_rare_word_is_found_among_many_messages,
                 old_messages_go_and_counts_agree;
             media: a_file_comes_with_its_message, a_file_is_fetched_tried_again_or_given_up,
                 a_file_goes_with_its_last_message, an_upload_stays_until_its_time_is_over,

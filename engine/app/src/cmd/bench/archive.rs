@@ -24,6 +24,10 @@ const CHATS: u64 = 100;
 const BATCH: u64 = 2_000;
 /// Time between two messages of the whole.
 const APART_MS: i64 = 700;
+/// Messages of a page, and those before one that is asked for by offset. Of 100 in a
+/// chat, enough are sent and have files to fill a page.
+const PAGE: u32 = 20;
+const OFFSET: u64 = 60;
 /// When the last message of every store was written.
 const LAST_MS: i64 = 1_750_000_000_000;
 /// Words that messages are made of; one more is in one message of each chat only.
@@ -56,9 +60,13 @@ struct Archive {
 enum Question {
     Newest,
     Deep,
+    ByOffset,
     OfAnHour,
+    /// Of all that was written since the middle.
+    Since,
     Mine,
     Files,
+    MyFiles,
     CommonWord,
     RareWord,
     ById,
@@ -67,12 +75,15 @@ enum Question {
     Write,
 }
 
-const QUESTIONS: [(Question, &str); 10] = [
+const QUESTIONS: [(Question, &str); 13] = [
     (Question::Newest, "newest page"),
     (Question::Deep, "page in the middle"),
+    (Question::ByOffset, "page by offset"),
     (Question::OfAnHour, "page of an hour"),
+    (Question::Since, "page of the later half"),
     (Question::Mine, "page of sent messages"),
     (Question::Files, "page of messages with files"),
+    (Question::MyFiles, "page of sent files"),
     (Question::CommonWord, "search for a common word"),
     (Question::RareWord, "search for a rare word"),
     (Question::ById, "message by id"),
@@ -139,12 +150,12 @@ impl Archive {
 
     fn stored(&self, number: u64) -> anyhow::Result<Change> {
         let chat = Self::chat(number)?;
-        let (in_chat, from_me) = (number / CHATS, (number / CHATS).is_multiple_of(3));
+        let (in_chat, from_me) = (number / CHATS, (number / CHATS).is_multiple_of(2));
         let ts_ms = LAST_MS - (self.messages.saturating_sub(number)) as i64 * APART_MS;
         let word = |at: u64| WORDS[(number / CHATS * 7 + at * 3) as usize % WORDS.len()];
         let rare = if in_chat == self.messages / CHATS / 2 { " needle" } else { "" };
         let text = format!("{} {} {} number{number}{rare}", word(0), word(1), word(2));
-        let media = (in_chat % 20 == 7).then(|| Media {
+        let media = in_chat.is_multiple_of(4).then(|| Media {
             id: MediaId::new(ts_ms),
             kind: "image".to_owned(),
             mimetype: "image/jpeg".to_owned(),
@@ -187,6 +198,8 @@ impl Archive {
                 let page = self.store.messages(&before, Start::Offset(0), 1).await?;
                 page.list.first().map_or(Start::Offset(0), |record| Start::Before(record.seq))
             }
+            // What a list leaves out it steps over: that costs by the offset, in any archive.
+            Question::ByOffset => Start::Offset(OFFSET),
             _ => Start::Offset(0),
         };
         let filter = match question {
@@ -194,7 +207,9 @@ impl Archive {
                 MessageFilter { from_ms: Some(middle), to_ms: Some(middle + 3_600_000), ..all.clone() }
             }
             Question::Mine => MessageFilter { from_me: Some(true), ..all.clone() },
+            Question::Since => MessageFilter { from_ms: Some(middle), ..all.clone() },
             Question::Files => MessageFilter { media_only: true, ..all.clone() },
+            Question::MyFiles => MessageFilter { media_only: true, from_me: Some(true), ..all.clone() },
             Question::CommonWord => search("deliv"),
             Question::RareWord => search("needle"),
             _ => all,
@@ -218,11 +233,11 @@ impl Archive {
                 self.store.message(&self.session, None, &id).await?.context("a message that was stored")?;
             }
             Question::Chats => {
-                self.store.chats(&ChatFilter::all(self.session.clone()), &Slice { limit: 20, offset: 0 }).await?;
+                self.store.chats(&ChatFilter::all(self.session.clone()), &Slice { limit: PAGE, offset: 0 }).await?;
             }
             Question::Write => self.store.apply(&self.session, written).await?,
             _ => {
-                let page = self.store.messages(&filter, deep, 20).await?;
+                let page = self.store.messages(&filter, deep, PAGE).await?;
                 anyhow::ensure!(!page.list.is_empty(), "a page was empty");
             }
         }

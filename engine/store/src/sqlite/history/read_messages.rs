@@ -14,7 +14,7 @@ use warest_model::plan::MessageKey;
 
 /// A page of messages.
 pub(super) async fn list(db: &SqlitePool, filter: &MessageFilter, from: Start, limit: u32) -> Result<Messages> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT no, messages, media FROM chats WHERE no = ");
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT no, messages, sent, media FROM chats WHERE no = ");
     number_of(&mut sql, &filter.session, &filter.chat);
     let Some(chat) = sql.build().fetch_optional(db).await? else { return Ok(walk::nothing()) };
     let walk = Walk {
@@ -24,6 +24,7 @@ pub(super) async fn list(db: &SqlitePool, filter: &MessageFilter, from: Start, l
         media_only: filter.media_only,
         from_me: filter.from_me,
         messages: chat.try_get("messages")?,
+        sent: chat.try_get("sent")?,
         media: chat.try_get("media")?,
     };
     let found = match &filter.search {

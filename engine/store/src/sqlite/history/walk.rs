@@ -1,14 +1,13 @@
 //! Which messages of a chat fit, newest first, by looking at a bounded number of
 //! them.
 //!
-//! A plain list steps down one index. What that index does not tell is looked at
-//! message by message, as is the text of those that the index of words names; a
-//! question that has looked at [`MOST_LOOKED_AT`] messages ends there, and says
-//! where to go on.
+//! A plain list steps down the index that has just what is asked. A search looks at
+//! the texts of those that the index of words names; one that has looked at
+//! [`MOST_LOOKED_AT`] messages ends there, and says where to go on.
 
 use super::words::Search;
 use crate::Result;
-use crate::history::{MOST_LOOKED_AT, Messages, Start, Total};
+use crate::history::{MOST_LOOKED_AT, MOST_TOTAL, Messages, Start, Total};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row};
 
@@ -28,6 +27,8 @@ pub(super) struct Walk {
     pub from_me: Option<bool>,
     /// How many there are in the chat.
     pub messages: i64,
+    /// How many of them were sent.
+    pub sent: i64,
     /// How many of them have a file.
     pub media: i64,
 }
@@ -75,9 +76,6 @@ impl Page {
 impl Walk {
     /// The next page of messages, whatever they say.
     pub(super) async fn list(&self, db: &SqlitePool, from: Start, limit: u32) -> Result<Found> {
-        if self.media_only && self.from_me.is_some() {
-            return self.look_through(db, from, limit).await;
-        }
         let (below, offset) = match from {
             Start::Before(seq) => (self.below.min(seq), 0),
             Start::Offset(offset) if offset > MOST_SKIPPED => {
@@ -94,32 +92,6 @@ impl Walk {
         seqs.truncate(limit as usize);
         let next = seqs.last().copied().filter(|_| more);
         Ok(Found { seqs, total: self.total(db).await?, next })
-    }
-
-    /// The same where no index has both.
-    async fn look_through(&self, db: &SqlitePool, from: Start, limit: u32) -> Result<Found> {
-        let mut page = Page::new(from, limit);
-        let (mut below, mut looked) = (self.top(from), 0);
-        for chunk in chunks() {
-            let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, from_me ");
-            self.stretch(&mut sql, below);
-            sql.push(" ORDER BY seq DESC LIMIT ").push_bind(chunk);
-            let rows = sql.build().fetch_all(db).await?;
-            for row in &rows {
-                if Some(row.try_get("from_me")?) == self.from_me && !page.take(row.try_get("seq")?) {
-                    return Ok(page.full());
-                }
-                below = row.try_get("seq")?;
-            }
-            looked += rows.len() as u64;
-            if rows.len() < chunk as usize {
-                return Ok(page.ended());
-            }
-            if looked >= MOST_LOOKED_AT {
-                break;
-            }
-        }
-        Ok(page.cut(below))
     }
 
     /// The next page of messages that say this.
@@ -191,10 +163,12 @@ impl Walk {
         }
     }
 
-    /// The stretch of the index that has the most of what is asked.
+    /// The stretch of the index that has what is asked.
     fn stretch(&self, sql: &mut QueryBuilder<Sqlite>, below: i64) {
         let (index, only) = match (self.media_only, self.from_me) {
-            (true, _) => ("messages_media", " AND media IS NOT NULL"),
+            (true, None) => ("messages_media", " AND media IS NOT NULL"),
+            (true, Some(true)) => ("messages_media_sent", " AND media IS NOT NULL AND from_me = 1"),
+            (true, Some(false)) => ("messages_media_received", " AND media IS NOT NULL AND from_me = 0"),
             (false, Some(true)) => ("messages_sent", " AND from_me = 1"),
             (false, Some(false)) => ("messages_received", " AND from_me = 0"),
             (false, None) => ("messages_chat", ""),
@@ -205,16 +179,24 @@ impl Walk {
 
     /// How many there are, whatever they say.
     async fn total(&self, db: &SqlitePool) -> Result<Total> {
-        if self.lowest == 0 && self.below == i64::MAX && self.from_me.is_none() {
-            let count = if self.media_only { self.media } else { self.messages };
-            return Ok(Total { count: count.max(0).unsigned_abs(), exact: true });
+        if self.lowest == 0 && self.below == i64::MAX {
+            let count = match (self.media_only, self.from_me) {
+                (false, None) => Some(self.messages),
+                (false, Some(true)) => Some(self.sent),
+                (false, Some(false)) => Some(self.messages - self.sent),
+                (true, None) => Some(self.media),
+                (true, Some(_)) => None,
+            };
+            if let Some(count) = count {
+                return Ok(Total { count: count.max(0).unsigned_abs(), exact: true });
+            }
         }
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM (SELECT 1 ");
         self.stretch(&mut sql, self.below);
-        sql.push(" LIMIT ").push_bind(MOST_LOOKED_AT as i64 + 1).push(")");
+        sql.push(" LIMIT ").push_bind(MOST_TOTAL as i64 + 1).push(")");
         let count: i64 = sql.build_query_scalar().fetch_one(db).await?;
         let count = count.max(0).unsigned_abs();
-        Ok(Total { count: count.min(MOST_LOOKED_AT), exact: count <= MOST_LOOKED_AT })
+        Ok(Total { count: count.min(MOST_TOTAL), exact: count <= MOST_TOTAL })
     }
 }
 
