@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 //! An independent client, Baileys, in the simulated network: alone with a phone, and with the engine
-//! as a second device of the same account. The scenarios are those of `tests/interop/scenarios`.
+//! as a contact, in groups, and as a second device of the same account. The scenarios are those of
+//! `tests/interop/scenarios`.
 
 use reqwest::Method;
 use std::path::Path;
@@ -40,6 +41,16 @@ async fn baileys_pairs_receives_and_sends() {
     let network = Network::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     play("network", &network, folder.path(), None).await;
+}
+
+#[tokio::test]
+async fn baileys_and_the_engine_write_to_each_other() {
+    play_with_engine("contact").await;
+}
+
+#[tokio::test]
+async fn baileys_and_the_engine_share_groups() {
+    play_with_engine("groups").await;
 }
 
 #[tokio::test]

@@ -92,6 +92,23 @@ export default async function ({ simnet, engine, bot, step }) {
     await update('the revocation', ({ update }) => update.message === null)
   })
 
+  await step('a group that both are in', async () => {
+    const fields = { subject: 'Us', participants: [bot] }
+    const { id: group } = await simnet.call('POST', `/phones/${ana.number}/groups`, fields)
+    const joined = await client.log.wait('the group', 'groups.upsert', ({ id }) => id === group)
+    assert.equal(joined.subject, 'Us')
+    await engine.send('text', { to: group, message: 'the engine is here' })
+    const ours = await client.text('the engine is here')
+    assert.deepEqual([ours.key.remoteJid, ours.key.fromMe], [group, true])
+    const sent = await client.send(group, { text: 'the desk is here' })
+    const got = await seen('message_sent', 'the text', data => data.messageId === sent.key.id)
+    assert.equal(got.chatId, group)
+    assert(got.tags.includes('device'), JSON.stringify(got.tags))
+    const id = await simnet.send(ana, { to: group, text: 'then all are here' })
+    await seen('message_received', 'the text', data => data.messageId === id)
+    await client.text('then all are here')
+  })
+
   await step('stars of the engine', async () => {
     const star = starred => ({ key, update }) => key.id === theirs.key.id && update.starred === starred
     await engine.act(theirs.key.id, 'star', { to: ana.number })
