@@ -264,6 +264,28 @@ async fn what_the_phone_sets_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_of_many_quick_changes_is_seen() {
+    let world = World::new().await;
+    world.paired().await;
+    let label = async |name: &str| drop(world.net.set_label(BOT, None, name, 0, false).await.unwrap());
+    label("first").await;
+    let mut changes = world.intake.changes.subscribe();
+    let first = |all: &Vec<Change>| all.iter().any(|one| matches!(one, Change::Label(label) if label.name == "first"));
+    assert!(tokio::time::timeout(support::DEADLINE, changes.wait_for(first)).await.is_ok());
+    // Each is announced while those before it are being fetched.
+    for round in 0..10 {
+        for n in 0..20 {
+            label(&format!("{round} {n}")).await;
+            tokio::task::yield_now().await;
+        }
+        let last = format!("{round} 19");
+        let named = |one: &Observation| one.kind == EventKind::LabelUpdate && one.data["label"]["name"] == last;
+        world.intake.until(&last, named).await;
+    }
+    world.link.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_phones_history_is_taken_over_when_it_is_paired() {
     let world = World::new().await;
     let past =

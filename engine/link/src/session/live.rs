@@ -1,7 +1,7 @@
 //! A protocol client with everything that belongs to it.
 
-use super::Session;
 use super::signals::{Ears, Signal, WAITING};
+use super::{Session, behind};
 use crate::inbound::hook::Hook;
 use crate::inbound::order::Order;
 use crate::inbound::originals::Secrets;
@@ -114,6 +114,8 @@ impl Live {
         tokio::spawn(news::record(recorder, heard));
         let (chunks, heard) = sync::channel();
         tokio::spawn(sync::record(session.id.clone(), intake(), weak(), heard));
+        let (behind, owed) = behind::channel();
+        tokio::spawn(behind::fetch(session.id.clone(), weak(), owed));
         let ears = Ears {
             session: session.id.clone(),
             acks: Arc::clone(&session.acks),
@@ -123,6 +125,7 @@ impl Live {
             receipts,
             news,
             chunks,
+            behind,
             client: itself,
             intake: intake(),
             clock: shared.clock.clone(),

@@ -8,6 +8,7 @@
 //! keeps the client's caches and unsaved Signal state. A new client is built
 //! only where the old one cannot be used again.
 
+mod behind;
 mod board;
 mod live;
 pub(crate) mod pairing;

@@ -5,6 +5,7 @@
 //! The library calls in its receive path, so nothing here waits, but for one
 //! note that has to be on the disk before the library goes on.
 
+use super::behind::Behind;
 use crate::Intake;
 use crate::inbound::news::News;
 use crate::inbound::order::Order;
@@ -65,6 +66,7 @@ pub(super) struct Ears {
     pub(super) receipts: mpsc::Sender<receipt::Heard>,
     pub(super) news: mpsc::Sender<News>,
     pub(super) chunks: Chunks,
+    pub(super) behind: Behind,
     /// Filled in before the first connection.
     pub(super) client: Arc<OnceLock<Weak<Client>>>,
     pub(super) intake: Arc<dyn Intake>,
@@ -166,6 +168,8 @@ impl EventHandler for Ears {
             Event::HistorySync(_) => {
                 tracing::error!(session = %self.session, "a part of the phone's history is lost: too much waits");
             }
+            Event::AppStateSyncFailed(failed) if failed.skipped.is_empty() => {}
+            Event::AppStateSyncFailed(failed) => self.behind.add(&failed.skipped),
             Event::PairingQrCode(qr) => self.signal(Signal::Qr(qr.code.clone(), qr.timeout)),
             Event::PairingQrCodesExhausted(over) => self.signal(Signal::QrExhausted(over.disconnected)),
             Event::PairingCodeRefresh(_) => self.signal(Signal::CodeStale),
@@ -196,6 +200,7 @@ impl EventHandler for Ears {
             EventKind::Presence,
             EventKind::ChatPresence,
             EventKind::HistorySync,
+            EventKind::AppStateSyncFailed,
             EventKind::PairingQrCode,
             EventKind::PairingQrCodesExhausted,
             EventKind::PairingCodeRefresh,
