@@ -176,15 +176,17 @@ export default async function ({ simnet, engine, bot, step }) {
 
   assert.deepEqual(client.complaints, [])
 
-  await step('what Baileys cannot read, the engine sends again', async () => {
+  await step('what no device of Ana can read, the engine sends to each again', async () => {
     await simnet.call('POST', '/faults', { kind: 'garble', count: 1, phone: bot, direction: 'out' })
     await engine.send('text', { to: ana.number, message: 'once more' })
     await client.text('once more')
+    await simnet.shown(ana, 'the text', ({ text }) => text === 'once more')
   })
 
-  await step('what the engine cannot read, Baileys sends again', async () => {
+  await step('what no device of the shop can read, Baileys sends to each again', async () => {
     await simnet.call('POST', '/faults', { kind: 'garble', count: 1, phone: ana.number, direction: 'out' })
     const got = await received(await client.send(shop.lid, { text: 'and again' }))
     assert.equal(got.text, 'and again')
+    await simnet.shown(shop, 'the text', ({ text }) => text === 'and again')
   })
 }

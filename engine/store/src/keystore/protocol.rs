@@ -218,23 +218,10 @@ impl ProtocolStore for SessionKeys {
         self.put(vec![Row { due: Some(now_secs()), ..row }]).await
     }
 
+    /// Leaves it there until it is old. The library puts back what it takes, but
+    /// another device that could not read the message may ask in between.
     async fn take_sent_message(&self, chat_jid: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
-        let (no, key) = (self.no(), parts(&[chat_jid, message_id]));
-        let wanted = key.clone();
-        let taking = self.store().write(move |db| {
-            Box::pin(async move {
-                let sealed: Option<Vec<u8>> =
-                    sqlx::query_scalar("DELETE FROM wa_kv WHERE store = ? AND kind = ? AND key = ? RETURNING value")
-                        .bind(no)
-                        .bind(Kind::SentMessage as u8)
-                        .bind(wanted)
-                        .fetch_optional(db)
-                        .await?;
-                Ok(sealed)
-            })
-        });
-        let sealed = taking.await.map_err(ours)?;
-        sealed.map(|sealed| self.open(Kind::SentMessage, &key, &sealed)).transpose()
+        self.get(Kind::SentMessage, &parts(&[chat_jid, message_id])).await
     }
 
     async fn delete_expired_sent_messages(&self, cutoff_timestamp: i64) -> Result<u32> {
