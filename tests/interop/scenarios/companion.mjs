@@ -18,6 +18,7 @@ export default async function ({ simnet, engine, bot, step }) {
     // So many changes that the server gives a new device all records instead.
     for (let n = 1; n <= LABELS; n++)
       await simnet.call('POST', `/phones/${bot}/labels`, { id: `${n}`, name: `label ${n}` })
+    await seen('label_update', 'the last label', ({ label }) => label.name === `label ${LABELS}`)
     await simnet.call('PUT', `/phones/${bot}/contacts`, { phone: ana.number, name: 'Ana of the market' })
     return got
   })
