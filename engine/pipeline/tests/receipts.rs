@@ -20,6 +20,8 @@ async fn a_message_that_comes_further_is_told_of_once_for_each_person() {
     let world = World::new(json!({})).await;
     let s: SessionId = "s".parse().unwrap();
     let ana = Jid::parse(ANA, "62").unwrap();
+    // Only an account that is known has a history.
+    world.intake.paired(&s, Some("6289999999999@s.whatsapp.net")).await.unwrap();
     let job = world.send(ANA, "hello").await;
     world.sent(&job).await;
     let message_id = world.job(&job).await.message_id;
