@@ -183,9 +183,9 @@ impl Stage {
         let found = eventually(name, || async {
             let mut claimed = self.claimed.lock().unwrap();
             let heard = self.hook.lock().unwrap();
-            let of = heard.iter().filter(|body| body["event"] == event).map(|body| &body["data"]);
+            let mut of = heard.iter().filter(|body| body["event"] == event).map(|body| &body["data"]);
             let id = |data: &Value| data["eventId"].as_str().unwrap_or_default().to_owned();
-            let found = of.filter(|data| !claimed.contains(&id(data)) && fits(data)).next_back().cloned();
+            let found = of.rfind(|data| !claimed.contains(&id(data)) && fits(data)).cloned();
             claimed.extend(found.iter().map(id));
             Ok(found)
         })
