@@ -102,9 +102,9 @@ pub enum Start {
 pub struct Total {
     /// So many, or at least so many.
     pub count: u64,
-    /// Whether it is all of them. Of a whole chat, all are known, as are those sent
-    /// and those with a file; what fits another filter is counted up to
-    /// [`MOST_TOTAL`]; what is searched for, as far as the page reaches.
+    /// Whether it is all of them. Of a whole chat that is known; what was written
+    /// within a time is counted up to [`MOST_TOTAL`]; what is searched for, as far as
+    /// the page reaches.
     pub exact: bool,
 }
 

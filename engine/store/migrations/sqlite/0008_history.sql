@@ -21,6 +21,7 @@ CREATE TABLE chats (
     messages          INTEGER NOT NULL DEFAULT 0,
     sent              INTEGER NOT NULL DEFAULT 0,
     media             INTEGER NOT NULL DEFAULT 0,
+    media_sent        INTEGER NOT NULL DEFAULT 0,
     last_seq          INTEGER,
     created_ms        INTEGER NOT NULL,
     updated_ms        INTEGER NOT NULL,
@@ -193,6 +194,7 @@ CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
         messages = messages + 1,
         sent = sent + NEW.from_me,
         media = media + (NEW.media IS NOT NULL),
+        media_sent = media_sent + (NEW.media IS NOT NULL AND NEW.from_me),
         last_seq = max(coalesce(last_seq, NEW.seq), NEW.seq),
         updated_ms = max(updated_ms, NEW.ts_ms)
     WHERE no = NEW.chat_no;
@@ -203,12 +205,14 @@ CREATE TRIGGER message_moved AFTER UPDATE OF chat_no ON messages WHEN OLD.chat_n
         messages = messages + 1,
         sent = sent + NEW.from_me,
         media = media + (NEW.media IS NOT NULL),
+        media_sent = media_sent + (NEW.media IS NOT NULL AND NEW.from_me),
         last_seq = max(coalesce(last_seq, NEW.seq), NEW.seq)
     WHERE no = NEW.chat_no;
     UPDATE chats SET
         messages = messages - 1,
         sent = sent - OLD.from_me,
         media = media - (OLD.media IS NOT NULL),
+        media_sent = media_sent - (OLD.media IS NOT NULL AND OLD.from_me),
         last_seq = CASE last_seq
             WHEN OLD.seq THEN (SELECT max(seq) FROM messages WHERE chat_no = OLD.chat_no)
             ELSE last_seq
@@ -217,7 +221,10 @@ CREATE TRIGGER message_moved AFTER UPDATE OF chat_no ON messages WHEN OLD.chat_n
 END;
 
 CREATE TRIGGER message_file_changed AFTER UPDATE OF media ON messages WHEN OLD.media IS NOT NEW.media BEGIN
-    UPDATE chats SET media = media + (NEW.media IS NOT NULL) - (OLD.media IS NOT NULL) WHERE no = NEW.chat_no;
+    UPDATE chats SET
+        media = media + (NEW.media IS NOT NULL) - (OLD.media IS NOT NULL),
+        media_sent = media_sent + (NEW.media IS NOT NULL AND NEW.from_me) - (OLD.media IS NOT NULL AND OLD.from_me)
+    WHERE no = NEW.chat_no;
     UPDATE media SET state = 'gone', fault = NULL
     WHERE id = OLD.media AND direction <> 'uploaded'
       AND NOT EXISTS (SELECT 1 FROM messages WHERE media = OLD.media);
@@ -231,6 +238,7 @@ CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
         messages = messages - 1,
         sent = sent - OLD.from_me,
         media = media - (OLD.media IS NOT NULL),
+        media_sent = media_sent - (OLD.media IS NOT NULL AND OLD.from_me),
         last_seq = CASE last_seq
             WHEN OLD.seq THEN (SELECT max(seq) FROM messages WHERE chat_no = OLD.chat_no)
             ELSE last_seq

@@ -205,6 +205,8 @@ pub(super) const CHECKS: &[Check] = &[
                              WHERE m.chat_no = chats.no AND m.from_me = 1)
                  OR media <> (SELECT count(*) FROM messages m INDEXED BY messages_media
                               WHERE m.chat_no = chats.no AND m.media IS NOT NULL)
+                 OR media_sent <> (SELECT count(*) FROM messages m INDEXED BY messages_media_sent
+                                   WHERE m.chat_no = chats.no AND m.media IS NOT NULL AND m.from_me = 1)
                  OR last_seq IS NOT (SELECT max(m.seq) FROM messages m WHERE m.chat_no = chats.no)",
         repair: Repair::Set(
             "messages = (SELECT count(*) FROM messages m INDEXED BY messages_chat WHERE m.chat_no = chats.no),
@@ -212,6 +214,8 @@ pub(super) const CHECKS: &[Check] = &[
                      WHERE m.chat_no = chats.no AND m.from_me = 1),
              media = (SELECT count(*) FROM messages m INDEXED BY messages_media
                       WHERE m.chat_no = chats.no AND m.media IS NOT NULL),
+             media_sent = (SELECT count(*) FROM messages m INDEXED BY messages_media_sent
+                           WHERE m.chat_no = chats.no AND m.media IS NOT NULL AND m.from_me = 1),
              last_seq = (SELECT max(m.seq) FROM messages m WHERE m.chat_no = chats.no)",
         ),
     },

@@ -141,7 +141,10 @@ pub async fn a_total_is_counted_up_to_a_bound(driver: &mut impl Driver) {
     let session = with_session(driver).await;
     let store = driver.store();
     let many = MOST_TOTAL as i64 + 10;
-    let changes = (0..many).map(|n| old(said(ANA, &format!("{n}"), n % 500 == 0, NOW + n, "x")));
+    let changes = (0..many).map(|n| {
+        let message = said(ANA, &format!("{n}"), n % 500 == 0, NOW + n, "x");
+        old(Message { media: (n == 0 || n % 500 == 1).then(super::media::picture), ..message })
+    });
     store.apply(&session, changes.collect()).await.unwrap();
     let all = MessageFilter::chat(session, jid(ANA));
     let total = async |filter: MessageFilter| {
@@ -155,8 +158,14 @@ pub async fn a_total_is_counted_up_to_a_bound(driver: &mut impl Driver) {
     assert_eq!(total(all.clone()).await, (MOST_TOTAL + 10, true));
     assert_eq!(total(MessageFilter { from_me: Some(true), ..all.clone() }).await, (3, true));
     assert_eq!(total(MessageFilter { from_me: Some(false), ..all.clone() }).await, (MOST_TOTAL + 7, true));
-    store.apply(&all.session, vec![Change::Deleted { key: key(ANA, "500", true) }]).await.unwrap();
+    let files = MessageFilter { media_only: true, ..all.clone() };
+    assert_eq!(total(files.clone()).await, (4, true));
+    assert_eq!(total(MessageFilter { from_me: Some(true), ..files.clone() }).await, (1, true));
+    assert_eq!(total(MessageFilter { from_me: Some(false), ..files.clone() }).await, (3, true));
+    let gone = Change::Revoked { key: key(ANA, "0", true), at_ms: NOW + 9_000 };
+    store.apply(&all.session, vec![Change::Deleted { key: key(ANA, "500", true) }, gone]).await.unwrap();
     assert_eq!(total(MessageFilter { from_me: Some(true), ..all.clone() }).await, (2, true));
+    assert_eq!(total(MessageFilter { from_me: Some(true), ..files }).await, (0, true), "its file went with it");
 }
 
 pub async fn a_rare_word_is_found_among_many_messages(driver: &mut impl Driver) {

@@ -14,7 +14,7 @@ use warest_model::plan::MessageKey;
 
 /// A page of messages.
 pub(super) async fn list(db: &SqlitePool, filter: &MessageFilter, from: Start, limit: u32) -> Result<Messages> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT no, messages, sent, media FROM chats WHERE no = ");
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT no, messages, sent, media, media_sent FROM chats WHERE no = ");
     number_of(&mut sql, &filter.session, &filter.chat);
     let Some(chat) = sql.build().fetch_optional(db).await? else { return Ok(walk::nothing()) };
     let walk = Walk {
@@ -23,9 +23,8 @@ pub(super) async fn list(db: &SqlitePool, filter: &MessageFilter, from: Start, l
         below: filter.to_ms.map_or(i64::MAX, seq_after),
         media_only: filter.media_only,
         from_me: filter.from_me,
-        messages: chat.try_get("messages")?,
-        sent: chat.try_get("sent")?,
-        media: chat.try_get("media")?,
+        messages: (chat.try_get("messages")?, chat.try_get("sent")?),
+        media: (chat.try_get("media")?, chat.try_get("media_sent")?),
     };
     let found = match &filter.search {
         Some(search) => walk.search(db, search, from, limit.clamp(1, 500)).await?,

@@ -14,7 +14,7 @@ use sqlx::{QueryBuilder, Row};
 /// Messages that are skipped at most.
 const MOST_SKIPPED: u64 = 100_000;
 /// Messages that are looked at in one go: the first time, and then.
-const CHUNKS: [u32; 2] = [100, 500];
+const CHUNKS: [u32; 2] = [50, 500];
 
 /// A chat, and which of its messages.
 pub(super) struct Walk {
@@ -25,12 +25,10 @@ pub(super) struct Walk {
     pub below: i64,
     pub media_only: bool,
     pub from_me: Option<bool>,
-    /// How many there are in the chat.
-    pub messages: i64,
-    /// How many of them were sent.
-    pub sent: i64,
-    /// How many of them have a file.
-    pub media: i64,
+    /// How many there are in the chat, and of those how many were sent.
+    pub messages: (i64, i64),
+    /// The same of those with a file.
+    pub media: (i64, i64),
 }
 
 /// What fits.
@@ -180,16 +178,13 @@ impl Walk {
     /// How many there are, whatever they say.
     async fn total(&self, db: &SqlitePool) -> Result<Total> {
         if self.lowest == 0 && self.below == i64::MAX {
-            let count = match (self.media_only, self.from_me) {
-                (false, None) => Some(self.messages),
-                (false, Some(true)) => Some(self.sent),
-                (false, Some(false)) => Some(self.messages - self.sent),
-                (true, None) => Some(self.media),
-                (true, Some(_)) => None,
+            let (all, sent) = if self.media_only { self.media } else { self.messages };
+            let count = match self.from_me {
+                None => all,
+                Some(true) => sent,
+                Some(false) => all - sent,
             };
-            if let Some(count) = count {
-                return Ok(Total { count: count.max(0).unsigned_abs(), exact: true });
-            }
+            return Ok(Total { count: count.max(0).unsigned_abs(), exact: true });
         }
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM (SELECT 1 ");
         self.stretch(&mut sql, self.below);
