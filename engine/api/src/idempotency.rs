@@ -9,7 +9,8 @@
 use crate::auth::Caller;
 use crate::codes;
 use crate::error::ApiError;
-use crate::extract::read_body;
+
+use crate::spool::spool;
 use crate::state::ApiState;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -72,13 +73,13 @@ async fn keyed(
     next: Next,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let fingerprint = Sha256::new()
+    let mut fingerprint = Sha256::new()
         .chain_update(parts.method.as_str())
         .chain_update([0])
         .chain_update(parts.uri.to_string())
         .chain_update([0]);
-    let body = read_body(Request::from_parts(parts.clone(), body), state).await?;
-    let fingerprint: [u8; 32] = fingerprint.chain_update(&body).finalize().into();
+    let body = spool(Request::from_parts(parts.clone(), body), state, &mut fingerprint).await?;
+    let fingerprint: [u8; 32] = fingerprint.finalize().into();
     let Some(_place) = Place::take(&state.running, user, &key) else {
         let error = ApiError::new(codes::DUPLICATE_REQUEST, "a request with this Idempotency-Key is still worked on");
         return Err(error.retry_after(RUNNING_RETRY_AFTER));
@@ -93,7 +94,7 @@ async fn keyed(
         }
     };
     let births = Arc::new(Births::derived(at_ms, &[user.as_str().as_bytes(), key.as_bytes()]));
-    let mut request = Request::from_parts(parts, Body::from(body));
+    let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(births.clone());
     let response = next.run(request).await;
 

@@ -28,6 +28,7 @@ mod picture;
 mod routes;
 mod sending;
 mod server;
+mod spool;
 mod state;
 mod stream;
 mod throttle;

@@ -13,7 +13,7 @@ mod values;
 
 pub use fields::{Fields, Input};
 pub use form::{Form, written_source};
-pub use json::{Json, OptionalJson, read_body};
+pub use json::{Json, OptionalJson};
 pub use moment::Moment;
 pub use page::{PageQuery, Paged};
 pub use params::{Path, Query};

@@ -4,6 +4,10 @@ use crate::links::{open, waiting_for_scan};
 use crate::world::{ALICE, BOB, World};
 use axum::http::Request;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use warest_model::content::{Content, MediaSource};
+use warest_model::plan::Effect;
+use warest_store::media::MediaRows as _;
 use warest_store::{Idempotency, KeyState};
 
 const ANA: &str = "628111111111";
@@ -117,10 +121,7 @@ async fn a_refused_request_leaves_its_key_free_unless_it_was_cut_off_before() {
     let now = world.engine.clock().now_ms();
     let path = "/session/main/actions";
     let body = json!({ "actions": [] });
-    let fingerprint = {
-        use sha2::{Digest, Sha256};
-        Sha256::digest(format!("POST\0{path}\0{body}"))
-    };
+    let fingerprint = { Sha256::digest(format!("POST\0{path}\0{body}")) };
     let user = &world.alice.id;
     let begun = world.store.begin_key(user, "cut", fingerprint.into(), now - 5, 1_000_000).await.unwrap();
     assert_eq!(begun, KeyState::Begun { at_ms: now - 5, first: true });
@@ -144,4 +145,29 @@ async fn keys_are_bounded_and_single() {
     assert_eq!(world.send(request.body(letter.to_string().into()).unwrap()).await.codes(), (400, 2002));
     assert!(world.links.sent.lock().unwrap().is_empty());
     assert_eq!(world.post_once(&long[1..], "/messages/send/text", &letter).await.codes(), (200, 1000));
+}
+
+#[tokio::test]
+async fn an_upload_too_large_for_memory_is_sent_once_and_whole() {
+    let world = World::with(|config| config.upload_bytes = 2 << 20).await;
+    let path = format!("/api/v1/messages/send/document?sessionId=main&to={ANA}&filename=a.bin");
+    let upload = async |key: &str, bytes: Vec<u8>| {
+        let request = Request::builder().method("POST").uri(&path).header("x-api-key", ALICE);
+        let request = request.header("content-type", "application/octet-stream").header("idempotency-key", key);
+        world.send(request.body(bytes.into()).unwrap()).await
+    };
+    let mut bytes: Vec<u8> = (0..1_u32 << 20).map(|at| (at ^ at >> 9) as u8).collect();
+    let first = upload("k", bytes.clone()).await;
+    assert_eq!(first.codes(), (200, 1000), "{}", first.body);
+    let again = upload("k", bytes.clone()).await;
+    assert_eq!((&again.body, again.header("idempotency-replayed")), (&first.body, Some("true")));
+    let sent = world.links.sent.lock().unwrap().clone();
+    let [(_, Effect::Message { content: Content::Media(media), .. }, _)] = sent.as_slice() else { panic!("{sent:?}") };
+    let MediaSource::Stored(id) = &media.source else { panic!("{media:?}") };
+    let row = world.store.media(id).await.unwrap().unwrap();
+    assert_eq!(row.media.sha256, hex::encode(Sha256::digest(&bytes)));
+
+    *bytes.last_mut().unwrap() ^= 1;
+    assert_eq!(upload("k", bytes).await.codes(), (409, 2009), "another file");
+    assert_eq!(upload("l", vec![0; (2 << 20) + 1]).await.codes(), (413, 2006));
 }

@@ -2,6 +2,10 @@
 
 use crate::links::{open, waiting_for_scan};
 use crate::world::World;
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use futures::FutureExt as _;
 use serde_json::json;
 use warest_model::fault::Fault;
 use warest_model::plan::Effect;
@@ -95,4 +99,35 @@ async fn what_cannot_be_sent_is_refused_before_it_is_queued() {
         assert_eq!(answer.codes(), codes, "{}", answer.body);
     }
     assert_eq!(world.written().await, before);
+}
+
+#[tokio::test]
+async fn a_file_that_leads_on_to_a_private_address_is_not_fetched() {
+    let private = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let there = format!("http://{}/secret", private.local_addr().unwrap());
+    let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = open.local_addr().unwrap().to_string();
+    let pages = Router::new()
+        .route("/file", get(|| async { "a file" }))
+        .route("/on", get(move || async move { Redirect::temporary(&there) }));
+    tokio::spawn(async move { axum::serve(open, pages).await.unwrap() });
+    let world = World::with_engine(|config| {
+        config.egress.allow = vec![host.parse().unwrap()];
+        config.egress.ports = "1-65535".parse().unwrap();
+    })
+    .await;
+    let send = async |path: &str| {
+        let url = format!("http://{host}{path}");
+        let body = json!({ "sessionId": "main", "to": "628111111111", "document": url, "filename": "a.txt" });
+        world.post("/messages/send/document", body).await
+    };
+    let sent = send("/file").await;
+    assert_eq!(sent.codes(), (200, 1000), "{}", sent.body);
+    let refused = send("/on").await;
+    assert_eq!(refused.codes(), (502, 5500), "{}", refused.body);
+    assert_eq!(refused.body["results"][0]["error"]["code"], "url_refused");
+    let says = refused.body["message"].as_str().unwrap();
+    assert!(says.contains("127.0.0.1 is not a public address; name it in WAREST_EGRESS_ALLOW"), "{says}");
+    // Whoever connects is in the queue of the socket before the answer comes.
+    assert!(private.accept().now_or_never().is_none(), "nobody asked there");
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio_util::io::ReaderStream;
-use warest_media::Kind;
+use warest_media::{Kind, MediaError};
 use warest_model::history::Media;
 use warest_model::id::MediaId;
 use warest_store::media::{MediaDirection, MediaRow, MediaShelf, MediaState, object_name};
@@ -52,8 +52,14 @@ impl Engine {
 
     /// Puts a file into the storage, for messages of a session.
     pub async fn keep_file(&self, entry: &SessionEntry, new: NewFile, path: &Path) -> Result<MediaId, EngineError> {
-        let facts = self.attacher.media().probe(path, new.mime.as_deref(), new.name.as_deref()).await;
-        let facts = facts.map_err(|error| EngineError::Action(crate::files::attach::unfit(error)))?;
+        let (media, mime, name) = (self.attacher.media(), new.mime.as_deref(), new.name.as_deref());
+        // A file is judged when it is sent: as a document it may be as damaged as it likes.
+        let facts = match media.probe(path, mime, name).await {
+            Err(MediaError::Io(error)) => return Err(EngineError::Files(error.to_string())),
+            Err(_) => media.document(path, mime, name).await,
+            probed => probed,
+        };
+        let facts = facts.map_err(|error| EngineError::Files(error.to_string()))?;
         let now = self.clock.now_ms();
         let (session, id) = (entry.session.id.clone(), MediaId::new(now));
         let object = object_name(&session, &id, now);

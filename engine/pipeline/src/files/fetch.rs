@@ -11,6 +11,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use futures::StreamExt as _;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
 use reqwest::{Method, Response};
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,7 +95,7 @@ impl Fetcher {
             }
             MediaSource::Url(url) => tokio::time::timeout(self.config.timeout, self.remote(url))
                 .await
-                .unwrap_or_else(|_| Err(failed(format!("it took longer than {} s", self.config.timeout.as_secs())))),
+                .unwrap_or_else(|_| Err(self.too_slow())),
         }
     }
 
@@ -130,7 +131,7 @@ impl Fetcher {
         let mut url = url.to_owned();
         for _ in 0..=REDIRECTS {
             let request = self.egress.request(Method::GET, &url).await.map_err(refused)?;
-            let answer = request.timeout(self.config.timeout).send().await.map_err(unanswered)?;
+            let answer = request.timeout(self.config.timeout).send().await.map_err(|error| self.broken(error))?;
             match next_url(&url, &answer) {
                 Some(next) => url = next?,
                 None => return self.body(&url, answer).await,
@@ -159,9 +160,26 @@ impl Fetcher {
         let mut pieces = answer.bytes_stream();
         while let Some(piece) = pieces.next().await {
             // A body shorter than was announced is an error, too.
-            sink.write(&piece.map_err(|error| failed(error.without_url().to_string()))?).await?;
+            sink.write(&piece.map_err(|error| self.broken(error))?).await?;
         }
         Ok(Fetched { file: sink.end().await?, mime, name })
+    }
+
+    /// Why an exchange did not come to its end.
+    fn broken(&self, error: reqwest::Error) -> Fault {
+        match refusal(&error) {
+            Some(refusal) => refused(refusal),
+            // The client's clock and ours run out at the same time.
+            None if error.is_timeout() => self.too_slow(),
+            None => {
+                let error = error.without_url();
+                failed(format!("{error}: {}", root(&error)))
+            }
+        }
+    }
+
+    fn too_slow(&self) -> Fault {
+        failed(format!("it took longer than {} s", self.config.timeout.as_secs()))
     }
 }
 
@@ -236,11 +254,12 @@ fn refused(error: EgressError) -> Fault {
     if error.may_pass() { failed(error.to_string()) } else { Fault::fail("url_refused", error.to_string()) }
 }
 
-fn unanswered(error: reqwest::Error) -> Fault {
-    match refusal(&error) {
-        Some(refusal) => refused(refusal),
-        None => failed(error.without_url().to_string()),
+/// What an error comes from: the client's own words only say at what point it was.
+fn root<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
     }
+    error
 }
 
 fn failed(why: impl std::fmt::Display) -> Fault {

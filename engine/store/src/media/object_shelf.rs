@@ -290,7 +290,8 @@ impl Parts<'_> {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        let part = PutPayload::from(std::mem::take(&mut self.part));
+        // The next is as large, so it need not grow from nothing.
+        let part = PutPayload::from(std::mem::replace(&mut self.part, Vec::with_capacity(PART)));
         let upload = match &mut self.upload {
             Some(upload) => upload,
             none => none.insert(self.objects.put_multipart(&self.place).await.map_err(failed)?),
