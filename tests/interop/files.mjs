@@ -7,6 +7,8 @@ export const PICTURE = Buffer.from(
   'base64',
 )
 
+export const DOCUMENT = Buffer.from('%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n')
+
 export function dataUrl(type, bytes) {
   return `data:${type};base64,${bytes.toString('base64')}`
 }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { proto } from 'baileys'
 import { Client } from '../client.mjs'
-import { PICTURE, dataUrl } from '../files.mjs'
+import { DOCUMENT, PICTURE, dataUrl } from '../files.mjs'
 import { chosen, vote } from '../poll.mjs'
 
 export default async function ({ simnet, engine, bot, step }) {
@@ -96,6 +96,49 @@ export default async function ({ simnet, engine, bot, step }) {
     const got = await received(await client.send(shop.lid, { sticker }))
     assert.equal(got.contentType, 'sticker')
     assert(sticker.equals(await engine.file(got.media.id)), 'the bytes of the sticker')
+  })
+
+  await step('a document, a place and a contact to Baileys', async () => {
+    const arrived = id => client.message(`message ${id}`, ({ key, message }) => key.id === id && message)
+    const document = dataUrl('application/pdf', DOCUMENT)
+    const file = await arrived(await engine.send('document', { to: ana.number, document, filename: 'prices.pdf' }))
+    assert.equal(file.message.documentMessage.fileName, 'prices.pdf')
+    assert(DOCUMENT.equals(await client.file(file)), 'the bytes of the document')
+    const location = { latitude: -6.25, longitude: 106.5, name: 'The shop' }
+    const place = await arrived(await engine.send('location', { to: ana.number, location }))
+    const { degreesLatitude, degreesLongitude, name } = place.message.locationMessage
+    assert.deepEqual({ latitude: degreesLatitude, longitude: degreesLongitude, name }, location)
+    const contact = { fullName: 'Budi', phone: '+62 811-2222-3333' }
+    const card = await arrived(await engine.send('contact', { to: ana.number, contact }))
+    assert.equal(card.message.contactMessage.displayName, 'Budi')
+    assert.match(card.message.contactMessage.vcard, /waid=6281122223333:/)
+  })
+
+  await step('a document, a place and a contact to the engine', async () => {
+    const document = { document: DOCUMENT, mimetype: 'application/pdf', fileName: 'order.pdf' }
+    const file = await received(await client.send(shop.lid, document))
+    assert.deepEqual([file.contentType, file.media.fileName], ['document', 'order.pdf'])
+    assert(DOCUMENT.equals(await engine.file(file.media.id)), 'the bytes of the document')
+    const location = { degreesLatitude: 1.5, degreesLongitude: 2.5, name: 'Home' }
+    const place = await received(await client.send(shop.lid, { location }))
+    const { latitude, longitude, name } = place.message
+    assert.deepEqual([place.contentType, latitude, longitude, name], ['location', 1.5, 2.5, 'Home'])
+    const vcard = 'BEGIN:VCARD\nVERSION:3.0\nFN:Budi\nTEL;waid=6281122223333:+62 811 2222 3333\nEND:VCARD'
+    const contacts = { contacts: { displayName: 'Budi', contacts: [{ displayName: 'Budi', vcard }] } }
+    const card = await received(await client.send(shop.lid, contacts))
+    assert.equal(card.message.contacts[0].phones[0].jid, '6281122223333@s.whatsapp.net')
+  })
+
+  await step('typing, a pin and a timer to the engine', async () => {
+    const changed = name => seen('chat_update', name, data => data.change === name)
+    await client.socket.sendPresenceUpdate('composing', shop.lid)
+    await seen('presence_update', 'Ana typing', data => data.chatId === ana.pn && data.presence === 'composing')
+    await client.send(shop.lid, { pin: answer.key, type: proto.PinInChat.Type.PIN_FOR_ALL, time: 86_400 })
+    const pin = await changed('pin_message')
+    assert.deepEqual([pin.key.id, pin.pinned], [answer.key.id, true])
+    await client.send(shop.lid, { disappearingMessagesInChat: 86_400 })
+    assert.equal((await changed('ephemeral')).value, 86_400)
+    await client.send(shop.lid, { disappearingMessagesInChat: false })
   })
 
   await step('a poll to Baileys, and its vote', async () => {
