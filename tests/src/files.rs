@@ -44,7 +44,8 @@ impl Files {
     }
 }
 
-fn ffmpeg(folder: &Path, name: &str, input: &[&str], output: &[&str]) -> anyhow::Result<Vec<u8>> {
+/// Runs ffmpeg; what it wrote.
+pub fn ffmpeg(folder: &Path, name: &str, input: &[&str], output: &[&str]) -> anyhow::Result<Vec<u8>> {
     let path = folder.join(name);
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-loglevel", "error", "-y"]).args(input).args(output).arg(&path);

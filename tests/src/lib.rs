@@ -9,7 +9,7 @@ mod files;
 mod process;
 mod receiver;
 
-pub use files::{Files, base64, data_url};
+pub use files::{Files, base64, data_url, ffmpeg};
 pub use process::{Engine, EngineOptions, Network, binary};
 pub use receiver::{LANGUAGES, Receiver};
 

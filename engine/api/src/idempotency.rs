@@ -9,7 +9,6 @@
 use crate::auth::Caller;
 use crate::codes;
 use crate::error::ApiError;
-
 use crate::spool::spool;
 use crate::state::ApiState;
 use axum::body::{Body, to_bytes};

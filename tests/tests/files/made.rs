@@ -3,14 +3,14 @@
 use sha2::{Digest as _, Sha256};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use warest_tests::ffmpeg;
 
 /// A film of exactly `bytes` bytes, and its hash. What it has too few of is in a box
 /// that players skip.
 pub fn film(folder: &Path, name: &str, bytes: u64) -> (PathBuf, String) {
     let path = folder.join(name);
     let input = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=2"];
-    let film = ffmpeg(folder, "film.mp4", &input, &["-pix_fmt", "yuv420p", "-c:v", "libx264"]);
+    let film = ffmpeg(folder, "film.mp4", &input, &["-pix_fmt", "yuv420p", "-c:v", "libx264"]).unwrap();
     let mut file = BufWriter::new(std::fs::File::create(&path).unwrap());
     let mut hash = Sha256::new();
     let mut write = |part: &[u8]| {
@@ -44,7 +44,7 @@ pub fn film(folder: &Path, name: &str, bytes: u64) -> (PathBuf, String) {
 /// A JPEG of one colour.
 pub fn jpeg(folder: &Path, width: u32, height: u32) -> Vec<u8> {
     let input = format!("color=red:size={width}x{height}");
-    ffmpeg(folder, "big.jpg", &["-f", "lavfi", "-i", &input], &["-frames:v", "1"])
+    ffmpeg(folder, "big.jpg", &["-f", "lavfi", "-i", &input], &["-frames:v", "1"]).unwrap()
 }
 
 /// A tiny PNG that says it has this many pixels.
@@ -93,14 +93,4 @@ fn crc(bytes: &[u8]) -> u32 {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
     };
     !bytes.iter().fold(u32::MAX, of_byte)
-}
-
-/// Runs ffmpeg; what it wrote.
-fn ffmpeg(folder: &Path, name: &str, input: &[&str], output: &[&str]) -> Vec<u8> {
-    let path = folder.join(name);
-    let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-loglevel", "error", "-y"]).args(input).args(output).arg(&path);
-    let made = command.output().unwrap();
-    assert!(made.status.success(), "{name}: {}", String::from_utf8_lossy(&made.stderr));
-    std::fs::read(path).unwrap()
 }

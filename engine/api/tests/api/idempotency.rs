@@ -121,7 +121,7 @@ async fn a_refused_request_leaves_its_key_free_unless_it_was_cut_off_before() {
     let now = world.engine.clock().now_ms();
     let path = "/session/main/actions";
     let body = json!({ "actions": [] });
-    let fingerprint = { Sha256::digest(format!("POST\0{path}\0{body}")) };
+    let fingerprint = Sha256::digest(format!("POST\0{path}\0{body}"));
     let user = &world.alice.id;
     let begun = world.store.begin_key(user, "cut", fingerprint.into(), now - 5, 1_000_000).await.unwrap();
     assert_eq!(begun, KeyState::Begun { at_ms: now - 5, first: true });
