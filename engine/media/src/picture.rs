@@ -23,6 +23,9 @@ pub(crate) struct Picture {
 /// Most pixels that scaling makes on its way.
 const MAX_BETWEEN: f64 = 64e6;
 
+/// Largest text or colour profile that is read in a PNG, unpacked.
+const PNG_BESIDE: u64 = 8 << 20;
+
 /// Largest colour profile that is carried on.
 const MAX_ICC: usize = 64 << 10;
 
@@ -49,7 +52,9 @@ fn decoder<R: BufRead + Seek + 'static>(
     let format = format(mime).ok_or_else(|| unsupported(mime))?;
     let mut reader = ImageReader::with_format(file, format);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(memory);
+    // Of a PNG, it bounds what is packed beside the pixels, and would be unpacked.
+    let most = if format == ImageFormat::Png { memory.min(PNG_BESIDE) } else { memory };
+    limits.max_alloc = Some(most);
     reader.limits(limits);
     Ok(reader.into_decoder()?)
 }

@@ -1,7 +1,7 @@
 //! What servers and files do to harm: each ends in the code of the contract and a
 //! sentence that says what to do, or in a message that is small; the engine goes on.
 
-use crate::made::{film, jpeg, png_bomb};
+use crate::made::{film, jpeg, overfull_png, png_bomb, profile_bomb};
 use crate::server::{Answer, serve};
 use crate::stage::{ANA, Stage};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const LIMITS: [(&str, &str); 4] = [
 /// pixels are 150 MB, and on whatever it refuses: a few MB of each, and what the
 /// allocator keeps of that for every thread. In KiB.
 const PICTURE: u64 = 400 << 10;
-const REFUSED: u64 = 96 << 10;
+const REFUSED: u64 = 128 << 10;
 
 const SVG: &[u8] =
     br#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>"#;
@@ -36,6 +36,8 @@ async fn server(stage: &Stage) -> String {
         ("/50mp.jpg", Answer::Bytes(jpg, jpeg(folder, 8_000, 6_250))),
         ("/51mp.jpg", Answer::Bytes(jpg, jpeg(folder, 8_500, 6_000))),
         ("/bomb.png", Answer::Bytes(png, png_bomb(30_000, 30_000))),
+        ("/overfull.png", Answer::Bytes(png, overfull_png())),
+        ("/profile.png", Answer::Bytes(png, profile_bomb())),
         ("/half.mp4", Answer::Bytes("video/mp4", half)),
         ("/more", Answer::Lie { says: 10, sends: 10 << 20 }),
         ("/less", Answer::Lie { says: 10 << 20, sends: 10 }),
@@ -144,6 +146,25 @@ async fn the_largest_picture_is_sent_again_and_again_in_bounded_memory() {
     goes_on(&stage, "after").await;
     let grown = stage.peak().saturating_sub(before);
     assert!(grown < PICTURE, "{grown} KiB more than the {before} KiB before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_not_fit_into_memory_is_not_unpacked() {
+    let stage = Stage::set(&LIMITS).await;
+    let base = server(&stage).await;
+    warm_up(&stage, &base).await;
+    let before = stage.resident();
+    stage.watch();
+    for path in ["/overfull.png", "/profile.png"] {
+        for how in ["image", "sticker"] {
+            let answer = send(&stage, how, &format!("{base}{path}")).await;
+            let found = (answer.status, answer.body["code"].as_u64().unwrap_or_default());
+            assert!(matches!(found, (200, 1000) | (413, 5503) | (415, 5502)), "{path} as {how}: {answer:?}");
+            goes_on(&stage, &format!("after {path} as {how}")).await;
+        }
+    }
+    let grown = stage.peak().saturating_sub(before);
+    assert!(grown < REFUSED, "{grown} KiB more than the {before} KiB before");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,8 +47,22 @@ pub fn jpeg(folder: &Path, width: u32, height: u32) -> Vec<u8> {
     ffmpeg(folder, "big.jpg", &["-f", "lavfi", "-i", &input], &["-frames:v", "1"]).unwrap()
 }
 
-/// A tiny PNG that says it has this many pixels.
+/// A small PNG that says it has this many pixels, and has them.
 pub fn png_bomb(width: u32, height: u32) -> Vec<u8> {
+    png(width, height, None, u64::from(width) * u64::from(height) * 4)
+}
+
+/// A small PNG of few pixels, with more behind them than would fit into memory.
+pub fn overfull_png() -> Vec<u8> {
+    png(64, 48, None, MOST_ZEROS)
+}
+
+/// A small PNG whose colour profile would not fit into memory.
+pub fn profile_bomb() -> Vec<u8> {
+    png(64, 48, Some(MOST_ZEROS / 2), 64 * 48 * 4 + 48)
+}
+
+fn png(width: u32, height: u32, profile: Option<u64>, pixels: u64) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |kind: &[u8], data: &[u8]| {
         let body = [kind, data].concat();
@@ -58,14 +72,19 @@ pub fn png_bomb(width: u32, height: u32) -> Vec<u8> {
     };
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
     chunk(b"IHDR", &header);
-    chunk(b"IDAT", &zeros(u64::from(width) * u64::from(height) * 4));
+    if let Some(bytes) = profile {
+        chunk(b"iCCP", &[b"profile\0\0".to_vec(), zeros(bytes)].concat());
+    }
+    chunk(b"IDAT", &zeros(pixels));
     chunk(b"IEND", b"");
     png
 }
 
-/// Many zeros as zlib packs them: at most a few MB of it, whatever they would become.
+/// As many zeros as a few MB hold.
+const MOST_ZEROS: u64 = 1 << 30;
+
+/// Zeros as zlib packs them.
 fn zeros(bytes: u64) -> Vec<u8> {
-    const MOST: u64 = 1 << 30;
     // One block of fixed codes: a zero, and "258 more of the last" again and again.
     let (mut packed, mut bits, mut count) = (vec![0x78, 0x01], 0b011_u32, 3);
     let mut put = |code: u32, length: u32| {
@@ -79,7 +98,7 @@ fn zeros(bytes: u64) -> Vec<u8> {
         }
     };
     put(0b0011_0000, 8);
-    for _ in 0..bytes.min(MOST) / 258 {
+    for _ in 0..bytes.min(MOST_ZEROS) / 258 + 1 {
         put(0b1100_0101, 8);
         put(0, 5);
     }
