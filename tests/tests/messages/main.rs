@@ -6,7 +6,8 @@
 mod stage;
 mod table;
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use stage::{ANA, BOT, Stage, WAYS};
 use table::rows;
 use warest_tests::Files;
@@ -71,9 +72,7 @@ async fn every_control_action_takes_effect_in_every_way() {
         stage.act(way, "pin", &json!({ "act": "pin", "key": ours })).await;
         stage.until_message(ANA, &ours, "the pin", |one| !one["pinned"].is_null() && one["pinned"] != false).await;
         stage.act(way, "revoke", &json!({ "act": "revoke", "key": ours })).await;
-        stage
-            .until_message(ANA, &ours, "the revocation", |one| one["revoked"] == true || one["revoked"].is_object())
-            .await;
+        stage.until_message(ANA, &ours, "the revocation", |one| one["revoked"] == true).await;
 
         stage.act(way, "archive", &json!({ "act": "archive", "chat": ANA })).await;
         stage.until_chat(BOT, ANA, "archived", |chat| chat["archived"] == true).await;
@@ -84,4 +83,53 @@ async fn every_control_action_takes_effect_in_every_way() {
         stage.act(way, "unmute", &json!({ "act": "unmute", "chat": ANA })).await;
         stage.until_chat(BOT, ANA, "unmuted", |chat| chat["mutedUntil"].as_i64().is_none_or(|until| until == 0)).await;
     }
+}
+
+#[tokio::test]
+async fn a_status_goes_to_the_people_in_the_address_book() {
+    let files = Files::make().unwrap();
+    let stage = Stage::set(&[]).await;
+    let contact = json!({ "phone": ANA, "name": "Ana" });
+    stage.network.act(Method::PUT, &format!("/phones/{BOT}/contacts"), contact).await.unwrap();
+    stage.until_api("/profile/list-contacts?type=contacts&", "the contact", |list| list.contains(ANA)).await;
+    for row in rows(&files).iter().filter(|row| ["text", "image", "video"].contains(&row.name)) {
+        let shown = stage.send(row, "status@broadcast").await;
+        assert_eq!((&shown["kind"], &shown["chat"]), (&json!(row.kind), &json!("status@broadcast")), "{shown:#}");
+        if let Some(file) = &row.file {
+            stage.check_file("status", row, &shown, file).await;
+        }
+    }
+    let gone = json!({ "to": "status@broadcast" });
+    let shown = stage.network.received(ANA).await.unwrap();
+    let last = &shown.last().unwrap()["id"];
+    stage.api(Method::POST, &format!("/messages/{}/action/revoke", last.as_str().unwrap()), gone).await;
+    stage.until_message(ANA, &json!({ "id": last }), "the revocation", |one| one["revoked"] == true).await;
+}
+
+#[tokio::test]
+async fn a_newsletter_is_posted_to_and_its_posts_are_changed() {
+    let stage = Stage::set(&[]).await;
+    let made = json!({ "name": "Shop news", "owner": BOT });
+    let made = stage.network.act(Method::POST, "/newsletters", made).await.unwrap();
+    let id = made["id"].as_str().unwrap();
+    let reads = |text: &'static str| move |news: &Value| news["posts"][0]["text"] == text;
+    let sent = stage.api(Method::POST, "/messages/send/text", json!({ "to": id, "message": "sale today" })).await;
+    stage.until_newsletter(id, "the post", reads("sale today")).await;
+    let path = format!("/messages/{}/action", sent["results"][0]["messageId"].as_str().unwrap());
+    stage.api(Method::POST, &format!("{path}/edit"), json!({ "to": id, "message": "sale tomorrow" })).await;
+    stage.until_newsletter(id, "the edit", reads("sale tomorrow")).await;
+    stage.api(Method::POST, &format!("{path}/revoke"), json!({ "to": id })).await;
+    stage.until_newsletter(id, "the revocation", |news| !news.to_string().contains("sale")).await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_here_is_deleted_on_the_phone() {
+    let stage = Stage::set(&[]).await;
+    let theirs = stage.network.say(ANA, BOT, "a slip").await.unwrap();
+    let history = format!("/chats/{ANA}/messages?");
+    stage.until_api(&history, "the message", |list| list.contains(&theirs)).await;
+    stage.api(Method::DELETE, &format!("/messages/{theirs}/action/delete"), json!({ "to": ANA })).await;
+    let deleted = |state: &str| state.contains("deleteMessageForMe") && state.contains(&theirs);
+    stage.until_list(BOT, "app-state", "the deletion", deleted).await;
+    stage.until_api(&history, "no message", |list| !list.contains(&theirs)).await;
 }

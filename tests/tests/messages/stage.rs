@@ -68,18 +68,24 @@ impl Stage {
 
     /// Has a row sent to Ana, and waits until her phone shows it.
     pub async fn ask(&self, way: &str, row: &Row) -> Value {
-        let before = self.last_seq().await;
         if way == "rest" {
-            let (operation, mut body) = row.rest.clone();
-            body["sessionId"] = json!(SHOP);
-            body["to"] = json!(ANA);
-            let sent = self.engine.api(Method::POST, &format!("/messages/send/{operation}"), Some(body)).await.unwrap();
-            assert_eq!(sent.status, 200, "{way} {}: {sent:?}", row.name);
-            assert_eq!(sent.body["results"][0]["toJid"], jid(ANA));
-        } else {
-            self.network.say(ANA, BOT, &format!("{way} {}", row.name)).await.unwrap();
+            return self.send(row, &jid(ANA)).await;
         }
+        let before = self.last_seq().await;
+        self.network.say(ANA, BOT, &format!("{way} {}", row.name)).await.unwrap();
         self.shown_after(before, &format!("{way} {}", row.name)).await
+    }
+
+    /// Has a row sent by REST, and waits until Ana's phone shows it.
+    pub async fn send(&self, row: &Row, to: &str) -> Value {
+        let before = self.last_seq().await;
+        let (operation, mut body) = row.rest.clone();
+        body["sessionId"] = json!(SHOP);
+        body["to"] = json!(to);
+        let sent = self.engine.api(Method::POST, &format!("/messages/send/{operation}"), Some(body)).await.unwrap();
+        assert_eq!(sent.status, 200, "{}: {sent:?}", row.name);
+        assert_eq!(sent.body["results"][0]["toJid"], to);
+        self.shown_after(before, row.name).await
     }
 
     /// Has an action done.
@@ -162,6 +168,25 @@ impl Stage {
             all.any(|one| one["kind"] == kind && one["ids"].to_string().contains(key["id"].as_str().unwrap()))
         })
         .await;
+    }
+
+    /// Waits until a newsletter reads so.
+    pub async fn until_newsletter(&self, id: &str, what: &str, fits: impl Fn(&Value) -> bool) {
+        self.until(what, &format!("{}/newsletters/{id}", self.network.url), fits).await;
+    }
+
+    /// A call of the API about the session, which must succeed; its answer.
+    pub async fn api(&self, method: Method, path: &str, mut body: Value) -> Value {
+        body["sessionId"] = json!(SHOP);
+        let done = self.engine.api(method, path, Some(body)).await.unwrap();
+        assert_eq!(done.status, 200, "{path}: {done:?}");
+        done.body
+    }
+
+    /// Waits until an operation of the API answers so.
+    pub async fn until_api(&self, path: &str, what: &str, fits: impl Fn(&str) -> bool) {
+        let url = format!("{}/api/v1{path}sessionId={SHOP}", self.engine.url);
+        self.until(what, &url, |body| fits(&body.to_string())).await;
     }
 
     async fn until(&self, what: &str, url: &str, fits: impl Fn(&Value) -> bool) {

@@ -25,6 +25,7 @@ mod compose;
 pub(crate) mod fault;
 mod newsletter;
 mod secret;
+mod status;
 pub(crate) mod upload;
 
 use crate::{Outgoing, Sent};
@@ -42,10 +43,7 @@ use warest_model::jid::Jid as Address;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
 use whatsapp_rust::waproto::codec::{message_decode, message_to_vec};
 use whatsapp_rust::waproto::whatsapp as wa;
-use whatsapp_rust::{ChatStateType, Client, Jid, PresenceStatus, SendOptions, StatusSendOptions};
-
-/// Where statuses are posted.
-const STATUS: &str = "status@broadcast";
+use whatsapp_rust::{ChatStateType, Client, Jid, PresenceStatus, SendOptions};
 
 /// What sends through one connection.
 pub(crate) struct Sender<'a> {
@@ -102,8 +100,8 @@ impl Sender<'_> {
     async fn message(&self, to: &Address, content: &Content, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
         let chat = Chat::of(self.client, to).await?;
         let mut message = self.compose(&chat, content, outgoing).await?;
-        if to.as_str() == STATUS {
-            return self.post_status(shown_as_status(message), outgoing).await;
+        if status::is(to) {
+            return self.post_status(status::shown(message), outgoing).await;
         }
         if let Some(seconds) = outgoing.ephemeral_seconds.filter(|seconds| *seconds > 0) {
             compose::context::expire(&mut message, seconds);
@@ -156,7 +154,7 @@ impl Sender<'_> {
             ));
         }
         let message = addon::revoke(named);
-        if key.remote_jid.as_str() == STATUS {
+        if status::is(&key.remote_jid) {
             return self.post_status(message, outgoing).await;
         }
         self.send(&key.remote_jid, chat.jid, message, outgoing.message_id).await.map_err(|fault| managed(fault, key))
@@ -189,24 +187,6 @@ impl Sender<'_> {
         }
         let message = addon::edit(chat.key(key).await?, content, self.now_ms);
         self.send(&key.remote_jid, chat.jid, message, outgoing.message_id).await
-    }
-
-    /// Posts to the account's status, for those whom the caller names.
-    async fn post_status(&self, message: wa::Message, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
-        let audience = outgoing.audience.iter().map(jid).collect::<Result<Vec<_>, _>>()?;
-        if audience.is_empty() {
-            return Err(Fault::fail(
-                "audience_empty",
-                "a status goes to the contacts of the account, and none is known; save contacts on the phone first",
-            ));
-        }
-        let body = message_to_vec(&message);
-        self.client.flush_pending_signal_state().await.map_err(fault::of_keys)?;
-        let ticket = self.acks.expect(outgoing.message_id);
-        let message_id = Some(outgoing.message_id.to_owned());
-        let options = StatusSendOptions { message_id, ..Default::default() };
-        self.client.status().send_raw(message, &audience, options).await.map_err(fault::of_send)?;
-        heard(ticket, body).await
     }
 
     async fn send(&self, to: &Address, jid: Jid, message: wa::Message, message_id: &str) -> Result<Sent, Fault> {
@@ -248,19 +228,6 @@ fn decoded(body: &[u8]) -> Result<wa::Message, Fault> {
     message_decode(body).map_err(|error| {
         Fault::fail("message_unreadable", format!("the message in the history cannot be read: {error}"))
     })
-}
-
-/// A text as it stands in a status: with a background.
-fn shown_as_status(mut message: wa::Message) -> wa::Message {
-    if let Some(text) = message.conversation.take() {
-        message.extended_text_message =
-            wa::message::ExtendedTextMessage { text: Some(text), ..Default::default() }.into();
-    }
-    if let Some(text) = message.extended_text_message.as_option_mut() {
-        text.background_argb.get_or_insert(0xFF1E_6E4F);
-        text.font.get_or_insert(wa::message::extended_text_message::FontType::SYSTEM);
-    }
-    message
 }
 
 async fn read(client: &Client, keys: &[MessageKey]) -> Result<(), Fault> {

@@ -72,6 +72,10 @@ impl Sender {
                 let last = self.store.last_message(&job.session, chat).await.map_err(store_failed)?;
                 ready.last = last.map(|last| (last.message.key, last.message.ts_ms));
             }
+            // Whoever saw it sees that it is gone.
+            Effect::Revoke { key } if key.remote_jid.as_str() == STATUS => {
+                ready.audience = self.contacts(job).await?;
+            }
             Effect::React { .. }
             | Effect::Read { .. }
             | Effect::Presence { .. }
