@@ -16,7 +16,7 @@ use warest_model::id::SessionId;
 use warest_model::job::{Receipt, ReceiptKind};
 use whatsapp_rust::types::events;
 use whatsapp_rust::types::presence::ReceiptType;
-use whatsapp_rust::wacore_binary::NodeRef;
+use whatsapp_rust::wacore_binary::{JidExt as _, NodeRef};
 use whatsapp_rust::{Client, Jid};
 
 /// Receipts that may wait to be recorded, per session.
@@ -41,8 +41,11 @@ pub(crate) struct Heard {
     alt: Option<Jid>,
 }
 
-/// What a receipt says, for each message it names.
+/// What a receipt says, for each message it names; of statuses, see [`of_status`].
 pub(crate) fn observe(receipt: &events::Receipt) -> Vec<Heard> {
+    if receipt.source.chat.is_status_broadcast() {
+        return Vec::new();
+    }
     let kind = match receipt.r#type {
         ReceiptType::Delivered | ReceiptType::Inactive => ReceiptKind::Delivered,
         ReceiptType::Read => ReceiptKind::Read,
@@ -84,13 +87,36 @@ pub(crate) fn own_read_of(me: &Me, stanza: &NodeRef<'_>, now_ms: Millis) -> Opti
     let is_read =
         matches!(attributes.optional_string("type").as_deref(), Some("read" | "read-self" | "played" | "played-self"));
     let chat = attributes.optional_jid("recipient").filter(|_| is_read)?;
+    Some(News::Read { chat, ids: ids(stanza), at_ms: moment(stanza, now_ms) })
+}
+
+/// What a stanza says of statuses. The library does not say by whom.
+pub(crate) fn of_status(stanza: &NodeRef<'_>, now_ms: Millis) -> Vec<Heard> {
+    let mut attributes = stanza.attrs();
+    let chat = attributes.optional_jid("from").filter(|chat| chat.is_status_broadcast());
+    let kind = match attributes.optional_string("type").as_deref() {
+        None | Some("delivery" | "inactive") => ReceiptKind::Delivered,
+        Some("read") => ReceiptKind::Read,
+        Some("played") => ReceiptKind::Played,
+        Some(_) => return Vec::new(),
+    };
+    let (Some(chat), Some(by)) = (chat, attributes.optional_jid("participant")) else { return Vec::new() };
+    let (alt, at_ms) = (attributes.optional_jid("participant_pn"), moment(stanza, now_ms));
+    let heard = |id| Heard { id, kind, at_ms, chat: chat.clone(), by: by.clone(), alt: alt.clone() };
+    ids(stanza).into_iter().map(heard).collect()
+}
+
+/// The messages that a receipt names.
+fn ids(stanza: &NodeRef<'_>) -> Vec<String> {
     let listed = stanza.get_optional_child("list").and_then(|list| list.children());
     let listed = listed.into_iter().flatten().filter_map(|item| item.attrs().optional_string("id"));
-    let own = attributes.optional_string("id");
-    let ids = own.into_iter().chain(listed).map(|id| id.into_owned()).collect();
-    let seconds = attributes.optional_u64("t").and_then(|seconds| i64::try_from(seconds).ok());
-    let at_ms = seconds.map_or(now_ms, |seconds| seconds.saturating_mul(1_000));
-    Some(News::Read { chat, ids, at_ms })
+    let own = stanza.attrs().optional_string("id");
+    own.into_iter().chain(listed).map(|id| id.into_owned()).collect()
+}
+
+fn moment(stanza: &NodeRef<'_>, now_ms: Millis) -> Millis {
+    let seconds = stanza.attrs().optional_u64("t").and_then(|seconds| i64::try_from(seconds).ok());
+    seconds.map_or(now_ms, |seconds| seconds.saturating_mul(1_000))
 }
 
 /// Records the receipts of one session until its client is gone.
@@ -185,6 +211,27 @@ mod tests {
         for kind in [ReceiptType::Sender, ReceiptType::ReadSelf, ReceiptType::Retry, ReceiptType::ServerError] {
             assert_eq!(observe(&receipt(kind, ANI, ANI)), []);
         }
+    }
+
+    #[test]
+    fn who_saw_a_status_is_known() {
+        let stanza = |kind: Option<&str>| {
+            let stanza = NodeBuilder::new("receipt")
+                .attr("from", "status@broadcast".parse::<Jid>().unwrap())
+                .attr("participant", ANI.parse::<Jid>().unwrap())
+                .attr("id", "A");
+            match kind {
+                Some(kind) => stanza.attr("type", kind).build(),
+                None => stanza.build(),
+            }
+        };
+        let heard = |kind| of_status(&stanza(kind).as_node_ref(), AT);
+        let [seen] = heard(Some("read")).try_into().unwrap();
+        assert_eq!((seen.id.as_str(), seen.kind, seen.at_ms), ("A", ReceiptKind::Read, AT));
+        assert_eq!((seen.by.to_string().as_str(), seen.chat.to_string().as_str()), (ANI, "status@broadcast"));
+        assert_eq!(heard(None)[0].kind, ReceiptKind::Delivered);
+        assert_eq!(heard(Some("retry")), []);
+        assert_eq!(observe(&receipt(ReceiptType::Read, "status@broadcast", "status@broadcast")), []);
     }
 
     #[test]

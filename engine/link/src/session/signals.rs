@@ -121,10 +121,11 @@ impl Ears {
         } else if let Some(id) = unreadable_of(stanza) {
             self.unreadable(id);
         } else if stanza.tag() == "receipt" {
-            let read = receipt::own_read_of(&self.me(), stanza.get(), self.clock.now_ms());
-            if let Some(read) = read {
+            let now_ms = self.clock.now_ms();
+            if let Some(read) = receipt::own_read_of(&self.me(), stanza.get(), now_ms) {
                 self.news(read);
             }
+            self.heard(receipt::of_status(stanza.get(), now_ms));
         } else if is_of_own_devices(stanza) {
             self.news(News::Devices);
         }
@@ -137,7 +138,11 @@ impl Ears {
             }
             return;
         }
-        for one in receipt::observe(heard) {
+        self.heard(receipt::observe(heard));
+    }
+
+    fn heard(&self, receipts: Vec<receipt::Heard>) {
+        for one in receipts {
             if self.receipts.try_send(one).is_err() {
                 tracing::warn!(session = %self.session, "a receipt passed unrecorded");
             }
