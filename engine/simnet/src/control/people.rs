@@ -6,7 +6,7 @@ use crate::account::lock;
 use crate::error::SimnetError;
 use crate::person::{Business, PRIVACY};
 use crate::server::calls::{self, Call};
-use crate::server::group::id_in;
+use crate::server::group::{self, id_in};
 use crate::server::{people, presence};
 use axum::extract::{Path, State};
 use axum::routing::{get, post, put};
@@ -211,7 +211,8 @@ async fn unblock(State(control): State<Control>, Path(phone): Path<String>, byte
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ring {
-    to: String,
+    #[serde(default)]
+    to: Option<String>,
     #[serde(default)]
     video: bool,
     #[serde(default)]
@@ -220,6 +221,9 @@ struct Ring {
 
 async fn call(State(control): State<Control>, Path(phone): Path<String>, bytes: Body) -> Answer {
     let Ring { to, video, group } = body(bytes)?;
+    // A group alone means all its members.
+    let to = to.or_else(|| group.as_deref().map(|group| group::jid(id_in(group)).to_string()));
+    let to = to.ok_or_else(|| SimnetError::Invalid("a call needs to, or group".into()))?;
     let id = control.call(&phone, &to, video, group.as_deref()).await?;
     Ok(Json(serde_json::json!({ "id": id })))
 }

@@ -5,6 +5,7 @@
 use super::compose;
 use super::describe;
 use super::inbox::ShownMessage;
+use super::thread;
 use crate::account::{Account, Bundle, Device};
 use crate::chance::{now, now_millis};
 use crate::network::Network;
@@ -125,6 +126,12 @@ fn show(net: &Arc<Network>, account: &Arc<Account>, sender: &Device, group: Opti
     let author = net.account(&sender.phone);
     let inbox = &account.primary.inbox;
     let shown = describe::describe(inbox, author.as_deref(), &message, &|phone| net.account(phone));
+    // Whoever sends it, the server lets it through: it does not see what is in a message.
+    let revoked = shown.about.as_deref().filter(|_| shown.kind == "revoke");
+    if revoked.is_some_and(|revoked| !thread::may_revoke(net, inbox, &sender.phone, &chat, revoked)) {
+        net.stats.count("phone.revocations_ignored");
+        return;
+    }
     inbox.show(ShownMessage {
         seq: 0,
         id: id.to_owned(),

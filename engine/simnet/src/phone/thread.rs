@@ -3,6 +3,8 @@
 
 use super::describe;
 use super::inbox::{Inbox, ShownMessage};
+use crate::network::Network;
+use crate::server::group::id_in;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -78,6 +80,14 @@ pub(crate) fn state(inbox: &Inbox, id: &str) -> Option<MessageState> {
     let poll = decoded.as_ref().and_then(|message| describe::poll(describe::unwrap(message).message));
     state.votes = poll.map(describe::options).unwrap_or_default().into_iter().map(|name| tally(name, &votes)).collect();
     Some(state)
+}
+
+/// Whether an account may take a message of a chat back: who wrote it, and in a group its admins.
+/// Of what is not on show nobody knows who wrote it.
+pub(crate) fn may_revoke(net: &Network, inbox: &Inbox, by: &str, chat: &str, id: &str) -> bool {
+    let Some(author) = inbox.author(chat, id) else { return true };
+    let is_admin = || net.groups.read(id_in(chat), |group| Ok(group.is_admin(by))).unwrap_or(false);
+    author == by || (chat.ends_with("@g.us") && is_admin())
 }
 
 fn tally(name: String, votes: &BTreeMap<String, Vec<String>>) -> VotedOption {

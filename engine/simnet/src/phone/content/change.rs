@@ -4,7 +4,7 @@ use super::context::attach;
 use super::{Desk, Of, invalid, text_message};
 use crate::chance::now_millis;
 use crate::error::SimnetError;
-use crate::phone::describe;
+use crate::phone::{describe, thread};
 use serde::Deserialize;
 use waproto::buffa::MessageField;
 use waproto::whatsapp::message::pin_in_chat_message::Type as PinType;
@@ -134,6 +134,10 @@ pub(super) fn revoke(desk: &Desk<'_>, of: &Of) -> Result<wa::Message, SimnetErro
     let keyed = desk.key_of(&of.id)?;
     if !keyed.shown.from_me && !desk.chat.contains('@') {
         return Err(invalid("in a chat of two, only an own message can be revoked"));
+    }
+    let (inbox, by) = (&desk.account.primary.inbox, &desk.account.phone);
+    if desk.chat.ends_with("@g.us") && !thread::may_revoke(desk.net, inbox, by, desk.chat, &of.id) {
+        return Err(invalid("in a group, only admins can revoke what others wrote"));
     }
     Ok(protocol(ProtocolMessage {
         key: MessageField::some(keyed.key),
