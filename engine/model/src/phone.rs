@@ -60,6 +60,19 @@ impl Phone {
         Ok(Self::of_digits(digits))
     }
 
+    /// Reads a number that is said to be of `country`: as it is dialled there, with or
+    /// without a zero in front, if the country's plan has such a number; else, and if it
+    /// begins with `+` or `00`, as [`Phone::parse`] does.
+    pub fn parse_within(text: &str, country: &str) -> Result<Self, PhoneError> {
+        let is_national = |digits: &String| !text.trim().starts_with('+') && !digits.starts_with("00");
+        let national = written(text.trim()).filter(is_national);
+        let dialled = national.and_then(|digits| of_plan(&digits, region(country)?));
+        match dialled {
+            Some(digits) => Ok(Self::of_digits(digits)),
+            None => Self::parse(text, country),
+        }
+    }
+
     /// The number behind an address; `None` if that is not named by a number.
     pub fn of_jid(jid: &Jid) -> Option<Self> {
         (jid.server() == "s.whatsapp.net").then(|| Self::of_digits(jid.user().to_owned()))
@@ -103,32 +116,50 @@ impl Phone {
 /// `code` (digits) is the country of one that begins with `0`.
 pub(crate) fn digits(text: &str, code: &str) -> Option<String> {
     let text = text.trim();
-    let is_written = |c: char| c.is_ascii_digit() || "+-(). /".contains(c);
-    if text.chars().nth(CHARS).is_some() || !text.chars().all(is_written) {
-        return None;
-    }
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let digits = written(text)?;
     let digits = if text.starts_with('+') {
         digits
     } else if let Some(rest) = digits.strip_prefix("00") {
         rest.to_owned()
     } else if let Some(rest) = digits.strip_prefix('0') {
         // Some plans keep the zero, or dial another digit behind it.
-        of_plan(&digits, code).unwrap_or_else(|| format!("{code}{rest}"))
+        main_region(code).and_then(|region| of_plan(&digits, region)).unwrap_or_else(|| format!("{code}{rest}"))
     } else {
         digits
     };
     DIGITS.contains(&digits.len()).then_some(digits)
 }
 
+/// The digits in a text that is written as numbers are.
+fn written(text: &str) -> Option<String> {
+    let is_written = |c: char| c.is_ascii_digit() || "+-(). /".contains(c);
+    if text.chars().nth(CHARS).is_some() || !text.chars().all(is_written) {
+        return None;
+    }
+    Some(text.chars().filter(char::is_ascii_digit).collect())
+}
+
 /// The international digits of a number as it is dialled within a country, if the
 /// country's plan has it.
-fn of_plan(national: &str, code: &str) -> Option<String> {
-    let main = *DATABASE.by_code(&code.parse::<u16>().ok()?)?.first()?;
-    let country: country::Id = main.id().parse().ok()?;
+fn of_plan(national: &str, country: country::Id) -> Option<String> {
     let number = phonenumber::parse(Some(country), national).ok().filter(phonenumber::is_valid)?;
     let e164 = number.format().mode(Mode::E164).to_string();
     e164.strip_prefix('+').map(str::to_owned)
+}
+
+/// The country with these letters, or the main one of a calling code.
+fn region(country: &str) -> Option<country::Id> {
+    let country = country.trim();
+    let code = country.strip_prefix('+').unwrap_or(country);
+    match DATABASE.by_id(country.to_ascii_uppercase().as_str()) {
+        Some(plan) => plan.id().parse().ok(),
+        None => main_region(code),
+    }
+}
+
+/// The main country of a calling code (digits).
+fn main_region(code: &str) -> Option<country::Id> {
+    DATABASE.by_code(&code.parse::<u16>().ok()?)?.first()?.id().parse().ok()
 }
 
 /// The digits of a country's calling code.
@@ -177,6 +208,32 @@ mod tests {
             assert!(phone.is_valid(), "{text}");
         }
         assert_eq!(Phone::parse("081234567890", "62").unwrap().line(), Line::Mobile);
+    }
+
+    #[test]
+    fn a_number_of_a_named_country_needs_no_zero() {
+        for (text, country, e164, letters) in [
+            ("2025550100", "US", "+12025550100", "US"),
+            ("(202) 555-0100", "us", "+12025550100", "US"),
+            ("2025550100", "+1", "+12025550100", "US"),
+            ("12025550100", "1", "+12025550100", "US"),
+            ("81234567890", "ID", "+6281234567890", "ID"),
+            ("0812-3456-7890", "ID", "+6281234567890", "ID"),
+            ("6281234567890", "ID", "+6281234567890", "ID"),
+            ("6281234567890", "62", "+6281234567890", "ID"),
+            // The plan has no such number, or it says itself whose it is.
+            ("4915123456789", "US", "+4915123456789", "DE"),
+            ("+12025550100", "ID", "+12025550100", "US"),
+            ("0012025550100", "ID", "+12025550100", "US"),
+        ] {
+            let phone = Phone::parse_within(text, country).unwrap();
+            assert_eq!((phone.e164().as_str(), phone.country()), (e164, Some(letters)), "{text} {country}");
+            assert!(phone.is_valid(), "{text} {country}");
+        }
+        let short = Phone::parse_within("62812", "ID").unwrap();
+        assert_eq!((short.e164().as_str(), short.is_valid()), ("+62812", false));
+        assert!(matches!(Phone::parse_within("2025550100", "XX"), Err(PhoneError::Country(_))));
+        assert!(matches!(Phone::parse_within("abc", "US"), Err(PhoneError::Number(_))));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! form, or in the query if there is no body. A `GET` has its query alone.
 
 use super::json::{check_content_type, content_type, read_body, read_json};
+use super::misread;
 use super::upload::unreadable;
 use crate::codes;
 use crate::error::ApiError;
@@ -87,7 +88,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Input<T> {
 fn read_value<T: DeserializeOwned>(fields: &Value) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(fields).map_err(|error| {
         let path = error.path().to_string();
-        ApiError::invalid(format!("`{path}`: {}", error.into_inner()))
+        misread(&path, &error.into_inner())
     })
 }
 

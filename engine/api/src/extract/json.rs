@@ -2,6 +2,7 @@
 //! field that is wrong. Fields that are not known are let through, since clients
 //! send more than we read.
 
+use super::misread;
 use crate::codes;
 use crate::error::ApiError;
 use crate::state::ApiState;
@@ -96,7 +97,7 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         // The path says where; line and column are for what is not JSON at all.
         let why = inner.to_string();
         let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
-        ApiError::invalid(format!("`{path}`: {why}"))
+        misread(&path, &why)
     })?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(value)

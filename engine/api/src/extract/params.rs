@@ -1,5 +1,6 @@
 //! The parameters of path and query.
 
+use super::misread;
 use crate::error::ApiError;
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -22,7 +23,13 @@ impl From<PathRejection> for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::invalid(without("Failed to deserialize query string: ", &rejection.body_text()))
+        let text = without("Failed to deserialize query string: ", &rejection.body_text());
+        // The field, and what is wrong with it; what is absent has no field in front.
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "._[]".contains(c));
+        match text.split_once(": ").filter(|(name, _)| is_name(name)) {
+            Some((name, why)) => misread(name, &why),
+            None => Self::invalid(text.as_str()),
+        }
     }
 }
 

@@ -125,7 +125,7 @@ pub fn content(state: &ApiState, name: &str, fields: &Map<String, Value>) -> Res
 pub fn field<'a, T: Deserialize<'a>>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<T>, ApiError> {
     match fields.get(name).filter(|value| !value.is_null()) {
         None => Ok(None),
-        Some(value) => T::deserialize(value).map(Some).map_err(|error| ApiError::invalid(format!("`{name}`: {error}"))),
+        Some(value) => T::deserialize(value).map(Some).map_err(|error| crate::extract::misread(name, &error)),
     }
 }
 

@@ -27,9 +27,11 @@ pub struct Ask {
 pub async fn post(caller: Caller, State(state): State<ApiState>, ask: Input<Ask>) -> ApiResult {
     let ask = ask.fields;
     let text = required("phone", ask.phone.filter(|phone| !phone.is_empty()))?;
-    let default = state.engine.config().country_code.as_str();
-    let country = ask.country.as_deref().filter(|country| !country.is_empty()).unwrap_or(default);
-    let phone = Phone::parse(&text, country).map_err(|error| match error {
+    let phone = match ask.country.as_deref().filter(|country| !country.is_empty()) {
+        Some(country) => Phone::parse_within(&text, country),
+        None => Phone::parse(&text, &state.engine.config().country_code),
+    };
+    let phone = phone.map_err(|error| match error {
         PhoneError::Number(_) => ApiError::invalid("Invalid phone number: `phone` takes 5 to 15 digits"),
         PhoneError::Country(_) => ApiError::invalid(format!("`country`: {error}")),
     })?;

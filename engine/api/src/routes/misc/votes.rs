@@ -1,5 +1,5 @@
 //! `POST /misc/whatsapp/poll-update-vote`: opens a vote in a poll, as its raw message has
-//! it, with the poll's key.
+//! it or as that whole message, with the poll's key.
 
 use crate::auth::Caller;
 use crate::codes;
@@ -34,7 +34,7 @@ pub struct Ask {
     poll_update_vote: Option<Update>,
 }
 
-/// The vote's message.
+/// The vote, by itself or in the message around it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Update {
@@ -42,6 +42,29 @@ pub struct Update {
     key: Option<Key>,
     vote: Option<Vote>,
     sender_timestamp_ms: Option<Value>,
+    poll_update_message: Option<Box<Update>>,
+    message: Option<Message>,
+}
+
+/// What a message with a vote says.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    poll_update_message: Option<Box<Update>>,
+}
+
+impl Update {
+    /// The vote without the message around it, whose key says who voted.
+    fn unwrapped(mut self) -> Self {
+        let said = self.message.take().and_then(|message| message.poll_update_message);
+        match self.poll_update_message.take().or(said) {
+            Some(vote) => {
+                let vote = *vote;
+                Self { key: self.key.or(vote.key), ..vote }
+            }
+            None => self,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,7 +86,7 @@ struct Vote {
 /// Opens it.
 pub async fn post(caller: Caller, State(state): State<ApiState>, ask: Input<Ask>) -> ApiResult {
     let ask = ask.fields;
-    let update = required("pollUpdateVote", ask.poll_update_vote)?;
+    let update = required("pollUpdateVote", ask.poll_update_vote)?.unwrapped();
     let vote = update.vote.ok_or_else(|| ApiError::invalid("pollUpdateVote.vote is required"))?;
     let payload = bytes("encPayload", vote.enc_payload.as_ref())?;
     let iv = bytes("encIv", vote.enc_iv.as_ref())?;
@@ -196,4 +219,30 @@ fn bytes(field: &str, value: Option<&Value>) -> Result<Vec<u8>, ApiError> {
 
 fn moment(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_vote_is_read_out_of_the_message_around_it() {
+        let sealed = json!({ "encPayload": "AAAA", "encIv": "AAAA" });
+        let vote = json!({ "pollCreationMessageKey": { "id": "POLL" }, "vote": sealed });
+        let key = json!({ "id": "VOTE", "participant": "6281133344455@s.whatsapp.net" });
+        let mut bare = vote.clone();
+        bare["key"] = key.clone();
+        for given in [
+            bare.clone(),
+            json!({ "pollUpdateMessage": bare }),
+            json!({ "key": key, "pollUpdateMessage": vote }),
+            json!({ "key": key, "message": { "pollUpdateMessage": vote } }),
+        ] {
+            let update = serde_json::from_value::<Update>(given.clone()).unwrap().unwrapped();
+            assert!(update.vote.is_some(), "{given}");
+            assert_eq!(update.poll_creation_message_key.unwrap().id.as_deref(), Some("POLL"), "{given}");
+            assert_eq!(update.key.unwrap().participant.as_deref(), Some("6281133344455@s.whatsapp.net"), "{given}");
+        }
+    }
 }
