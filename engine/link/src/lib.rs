@@ -37,7 +37,7 @@ use warest_model::clock::Millis;
 use warest_model::content::MediaKind;
 use warest_model::event::Observation;
 use warest_model::fault::Fault;
-use warest_model::history::Change;
+use warest_model::history::{Change, Media};
 use warest_model::id::SessionId;
 use warest_model::jid::Jid;
 use warest_model::job::Receipt;
@@ -179,6 +179,8 @@ pub struct Sent {
     /// The message as its recipients have it: WhatsApp's protobuf. Empty for
     /// what is no message.
     pub body: Vec<u8>,
+    /// Its file, as the message describes it.
+    pub media: Option<Media>,
 }
 
 /// The live connections.

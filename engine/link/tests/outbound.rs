@@ -200,8 +200,9 @@ async fn a_group_hears_the_bot_and_an_admin_takes_back_what_others_wrote() {
         tokio::task::yield_now().await;
     }
 
-    net.change_group(ANI, group.as_str(), warest_simnet::GroupAction::Promote, &[BOT]).await.unwrap();
     let revoke = Effect::Revoke { key: key(&group, &theirs.id, false, Some(CICI)) };
+    refused(bot.send(Outgoing::plain(&revoke, "3EB0000000000000F5")).await, "not_admin");
+    net.change_group(ANI, group.as_str(), warest_simnet::GroupAction::Promote, &[BOT]).await.unwrap();
     bot.send(Outgoing::plain(&revoke, "3EB0000000000000F3")).await.unwrap();
     let got = bot.got(CICI, "3EB0000000000000F3").await;
     let named = &got["protocol_message"]["key"];

@@ -86,6 +86,23 @@ async fn every_control_action_takes_effect_in_every_way() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_sent_is_one_in_the_history() {
+    let files = Files::make().unwrap();
+    let stage = Stage::set(&[]).await;
+    let rows = rows(&files);
+    let row = rows.iter().find(|row| row.name == "document").unwrap();
+    let shown = stage.send(row, &stage::jid(ANA)).await;
+    let list = format!("/chats/{ANA}/messages?mediaOnly=true&");
+    stage.until_api(&list, "the file", |list| list.contains(shown["id"].as_str().unwrap())).await;
+    let list = format!("{list}sessionId=shop");
+    let list = stage.engine.api(Method::GET, &list, None).await.unwrap().body;
+    let sent = &list["result"]["data"][0];
+    assert_eq!((&sent["isMedia"], &sent["mediaType"]), (&json!(true), &json!("document")));
+    let file = &sent["mediaMetadata"];
+    assert_eq!((&file["fileName"], &file["fileSize"]), (&json!("price list.pdf"), &json!(files.pdf.len())));
+}
+
+#[tokio::test]
 async fn a_status_goes_to_the_people_in_the_address_book() {
     let files = Files::make().unwrap();
     let stage = Stage::set(&[]).await;

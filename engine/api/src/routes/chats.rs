@@ -127,7 +127,8 @@ pub async fn messages(
             "offset": query.offset.unwrap_or_default(),
             "total": found.total.count,
             "totalIsExact": found.total.exact,
-            "nextCursor": found.next,
+            // Past what a number of JavaScript can hold.
+            "nextCursor": found.next.map(|seq| seq.to_string()),
         },
         "chatInfo": chat_json(&about),
     })))

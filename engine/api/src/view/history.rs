@@ -3,6 +3,7 @@
 
 use crate::state::ApiState;
 use serde_json::{Value, json};
+use warest_model::clock::Millis;
 use warest_model::history::{Chat, Vote};
 use warest_store::MessageRecord;
 use warest_store::media::MediaState;
@@ -25,7 +26,7 @@ pub fn chat_json(chat: &Chat) -> Value {
         "markedUnread": chat.marked_unread,
         "archived": chat.archived,
         "pinnedAt": chat.pinned_ms,
-        "mutedUntil": chat.muted_until_ms,
+        "mutedUntil": chat.muted_until_ms.map(|until| if until == Millis::MAX { -1 } else { until }),
         "lastMessage": last,
         "lastMessageTimestamp": last_ms.map(|ms| ms / 1_000),
         "ephemeralExpiry": chat.ephemeral_seconds,

@@ -41,6 +41,7 @@ use warest_model::content::Content;
 use warest_model::fault::Fault;
 use warest_model::jid::Jid as Address;
 use warest_model::plan::{Effect, MessageKey, PresenceState};
+use whatsapp_rust::wacore_binary::JidExt as _;
 use whatsapp_rust::waproto::codec::{message_decode, message_to_vec};
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{ChatStateType, Client, Jid, PresenceStatus, SendOptions};
@@ -144,6 +145,10 @@ impl Sender<'_> {
             ));
         }
         let chat = Chat::of(self.client, &key.remote_jid).await?;
+        // The server passes it on all the same, and it is for the phones to ignore it.
+        if !key.from_me && !self.is_admin(&chat.jid).await? {
+            return Err(Fault::fail("not_admin", "only admins of the group may take back what others wrote"));
+        }
         let mut named = chat.key(key).await?;
         if key.from_me {
             named.participant = None;
@@ -158,6 +163,14 @@ impl Sender<'_> {
             return self.post_status(message, outgoing).await;
         }
         self.send(&key.remote_jid, chat.jid, message, outgoing.message_id).await.map_err(|fault| managed(fault, key))
+    }
+
+    /// Whether this account is an admin of a group.
+    async fn is_admin(&self, group: &Jid) -> Result<bool, Fault> {
+        let group = self.client.groups().get_metadata(group).await.map_err(fault::of_group)?;
+        let (me, lid) = (self.client.pn(), self.client.lid());
+        let is_me = |jid: &Jid| [&me, &lid].into_iter().flatten().any(|me| me.is_same_user_as(jid));
+        Ok(group.participants.iter().any(|one| one.is_admin() && is_me(&one.jid)))
     }
 
     async fn edit(&self, key: &MessageKey, content: &Content, outgoing: Outgoing<'_>) -> Result<Sent, Fault> {
@@ -210,7 +223,7 @@ impl Sender<'_> {
 
 async fn heard(ticket: acks::Ticket, body: Vec<u8>) -> Result<Sent, Fault> {
     match ticket.verdict().await {
-        Some(Verdict::Taken) => Ok(Sent { body }),
+        Some(Verdict::Taken) => Ok(Sent { body, media: None }),
         Some(Verdict::Refused(code)) => Err(fault::of_refusal(&code)),
         None => Err(fault::lost()),
     }

@@ -15,6 +15,7 @@ pub(crate) mod pairing;
 mod signals;
 mod supervise;
 
+use crate::inbound::content::media;
 use crate::outbound::acks::Acks;
 use crate::outbound::upload::Uploads;
 use crate::outbound::{Sender, fault};
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use warest_model::fault::Fault;
 use warest_model::id::SessionId;
+use warest_model::plan::Effect;
 use warest_model::session::SessionState;
 use whatsapp_rust::Client;
 
@@ -120,9 +122,14 @@ impl Session {
             .await
             .unwrap_or_else(|_| Err(fault::media_timeout(config.media_timeout.as_secs())))?;
         let sender = Sender { client: &client, acks: &self.acks, files: &files, now_ms };
-        tokio::time::timeout(config.send_timeout, sender.perform(outgoing))
+        let sent = tokio::time::timeout(config.send_timeout, sender.perform(outgoing))
             .await
-            .unwrap_or_else(|_| Err(fault::timeout(config.send_timeout.as_secs())))
+            .unwrap_or_else(|_| Err(fault::timeout(config.send_timeout.as_secs())))?;
+        let media = match outgoing.effect {
+            Effect::Message { .. } => media::of_sent(&sent.body, media::id(&self.id, outgoing.message_id, now_ms)),
+            _ => None,
+        };
+        Ok(Sent { media, ..sent })
     }
 
     /// The open connection.

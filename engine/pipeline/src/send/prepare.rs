@@ -29,6 +29,8 @@ pub(super) struct Prepared {
     last: Option<(MessageKey, Millis)>,
     ephemeral_seconds: Option<u32>,
     audience: Vec<Jid>,
+    /// When the newest of the messages that are marked as read was written.
+    pub(super) read_ms: Option<Millis>,
 }
 
 impl Prepared {
@@ -76,8 +78,8 @@ impl Sender {
             Effect::Revoke { key } if key.remote_jid.as_str() == STATUS => {
                 ready.audience = self.contacts(job).await?;
             }
+            Effect::Read { keys } => ready.read_ms = self.newest(job, keys).await?,
             Effect::React { .. }
-            | Effect::Read { .. }
             | Effect::Presence { .. }
             | Effect::Star { .. }
             | Effect::Delete { .. }
@@ -94,6 +96,16 @@ impl Sender {
         Ok(saved.filter_map(|contact| contact.jid.or(contact.lid)).collect())
     }
 
+    /// When the newest of these messages was written, as far as the history has them.
+    async fn newest(&self, job: &SendJob, keys: &[MessageKey]) -> Result<Option<Millis>, Fault> {
+        let mut newest = None;
+        for key in keys {
+            let found = self.store.message(&job.session, Some(&key.remote_jid), &key.id).await.map_err(store_failed)?;
+            newest = newest.max(found.map(|found| found.message.ts_ms));
+        }
+        Ok(newest)
+    }
+
     /// A message in WhatsApp's own form, if the history has it.
     async fn original(&self, job: &SendJob, key: &MessageKey) -> Result<Option<Vec<u8>>, Fault> {
         let found = self.store.message(&job.session, Some(&key.remote_jid), &key.id).await.map_err(store_failed)?;
@@ -103,7 +115,7 @@ impl Sender {
     /// What a stanza that the server took leaves behind.
     pub(super) fn left_by(&self, job: &SendJob, sent: &Sent, ready: &Prepared, now_ms: Millis) -> Left {
         let Some(me) = self.me(job) else { return Left::default() };
-        let event = record::payload(job, &ready.files, &me, now_ms).map(|data| {
+        let event = record::payload(job, sent, ready, &me, now_ms).map(|data| {
             let kind = EventKind::MessageSent;
             Box::new(NewEvent {
                 event: event_of(&job.session, kind, job.chat.clone(), data, now_ms),
@@ -113,7 +125,7 @@ impl Sender {
                 changes: Vec::new(),
             })
         });
-        Left { changes: record::changes(job, sent, &ready.files, &me, now_ms), event }
+        Left { changes: record::changes(job, sent, ready, &me, now_ms), event }
     }
 
     /// The account's own address.

@@ -1,6 +1,7 @@
 //! What a send leaves behind: the change of the history, and the event that
 //! says so. Saved with the end of its job.
 
+use super::prepare::Prepared;
 use crate::files::Ready;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use warest_model::plan::{Effect, MessageKey};
 
 /// What the history learns from a stanza that the server took. `me` is the
 /// account's own address.
-pub(super) fn changes(job: &SendJob, sent: &Sent, files: &[Arc<Ready>], me: &Jid, now_ms: Millis) -> Vec<Change> {
+pub(super) fn changes(job: &SendJob, sent: &Sent, ready: &Prepared, me: &Jid, now_ms: Millis) -> Vec<Change> {
     let at_ms = now_ms;
     match &job.effect {
-        Effect::Message { .. } => match message(job, sent, files, me, now_ms) {
-            Some(message) => vec![Change::Message { message: Box::new(message), live: true }],
+        // Its file was here; it is fetched again only when somebody asks for it.
+        Effect::Message { .. } => match message(job, sent, &ready.files, me, now_ms) {
+            Some(message) => vec![Change::Message { message: Box::new(message), live: false }],
             None => Vec::new(),
         },
         Effect::React { key, emoji, .. } => {
@@ -26,6 +28,8 @@ pub(super) fn changes(job: &SendJob, sent: &Sent, files: &[Arc<Ready>], me: &Jid
             vec![Change::Reaction { key: key.clone(), reaction }]
         }
         Effect::Read { keys } => {
+            // What came after them is unread still.
+            let at_ms = ready.read_ms.unwrap_or(at_ms);
             keys.first().map(|key| Change::Read { chat: key.remote_jid.clone(), at_ms }).into_iter().collect()
         }
         Effect::Presence { .. } => Vec::new(),
@@ -73,7 +77,7 @@ fn message(job: &SendJob, sent: &Sent, files: &[Arc<Ready>], me: &Jid, now_ms: M
         content_type: content_type(content, files).to_owned(),
         text: content.words().unwrap_or_default().to_owned(),
         body: sent.body.clone(),
-        media: None,
+        media: sent.media.clone(),
         quoted: quoted.as_ref().map(|key| key.id.clone()),
         mentions: mentions.clone(),
         status: MessageStatus::Server,
@@ -94,7 +98,7 @@ fn key(to: &Jid, job: &SendJob, me: &Jid) -> MessageKey {
 }
 
 /// The payload of `message_sent`; `None` for what is no new message.
-pub(super) fn payload(job: &SendJob, files: &[Arc<Ready>], me: &Jid, now_ms: Millis) -> Option<Value> {
+pub(super) fn payload(job: &SendJob, sent: &Sent, ready: &Prepared, me: &Jid, now_ms: Millis) -> Option<Value> {
     let Effect::Message { to, content, mentions, quoted, forwarded } = &job.effect else { return None };
     let text = content.words().unwrap_or_default();
     let mut message = Map::from_iter([("text".to_owned(), json!(text))]);
@@ -109,23 +113,15 @@ pub(super) fn payload(job: &SendJob, files: &[Arc<Ready>], me: &Jid, now_ms: Mil
         message.insert("options".to_owned(), json!(options));
         message.insert("selectable".to_owned(), json!(selectable));
     }
-    let media = files.first().filter(|_| matches!(content, Content::Media(_))).map(|ready| {
-        let file = &ready.attachment;
-        json!({
-            "kind": kind_name(file.kind),
-            "mimetype": file.mime,
-            "size": file.size,
-            "fileName": file.file_name,
-            "width": file.width,
-            "height": file.height,
-            "seconds": file.seconds,
-        })
-    });
+    let mut media = json!(sent.media);
+    if media.is_object() && !text.is_empty() {
+        media["caption"] = json!(text);
+    }
     Some(json!({
         "messageId": job.message_id,
         "chatId": to,
         "sender": me,
-        "contentType": content_type(content, files),
+        "contentType": content_type(content, &ready.files),
         "message": message,
         "media": media,
         "text": text,

@@ -6,6 +6,7 @@ use warest_model::birth::Births;
 use warest_model::clock::Millis;
 use warest_model::history::Media;
 use warest_model::id::{MediaId, SessionId};
+use whatsapp_rust::waproto::codec::message_decode;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 /// Longest type and file name that are kept.
@@ -57,6 +58,11 @@ pub(crate) fn of(message: &wa::Message, id: MediaId) -> Option<Media> {
     let part = base.sticker_message.as_option()?;
     let media = described!(part, "sticker", "image/webp");
     Some(Media { width: part.width, height: part.height, ..media })
+}
+
+/// The file of a message that was sent, in WhatsApp's own form.
+pub(crate) fn of_sent(body: &[u8], id: MediaId) -> Option<Media> {
+    of(&message_decode(body).ok()?, id)
 }
 
 /// The `media` of the payload.

@@ -7,7 +7,7 @@
 
 pub(super) mod context;
 mod extras;
-pub(super) mod media;
+pub(crate) mod media;
 
 pub(crate) use extras::poll;
 
