@@ -28,13 +28,6 @@ impl<T> About<T> {
         self.me().ok_or_else(ApiError::not_open)
     }
 
-    /// The number of the engine's device among those of the account.
-    pub fn own_device(&self) -> String {
-        let me = self.state.engine.status(&self.entry).me.unwrap_or_default();
-        let user = me.split('@').next().unwrap_or_default();
-        user.split_once(':').map_or_else(|| "0".to_owned(), |(_, device)| device.to_owned())
-    }
-
     /// The account's own number, once it is paired.
     pub fn phone(&self) -> Option<String> {
         self.me().map(|me| me.user().to_owned())

@@ -133,7 +133,8 @@ fn detailed(code: Code, fault: &Fault) -> ApiError {
 /// What a member's code in the server's answer means.
 pub fn member_refusal(code: u16) -> &'static str {
     match code {
-        401 | 403 => "their privacy settings do not allow it",
+        401 => "they have blocked this account",
+        403 => "their privacy settings do not allow it",
         404 => "not on WhatsApp, or not in the group",
         408 => "left the group just now; send them an invitation",
         409 => "is a member already",
@@ -143,9 +144,28 @@ pub fn member_refusal(code: u16) -> &'static str {
     }
 }
 
+/// What a group's code in the server's answer means, where it was to be part of a
+/// community, or no longer.
+pub fn part_refusal(code: u16) -> &'static str {
+    match code {
+        401 | 403 => "only admins of the group and of the community may do this",
+        404 => "WhatsApp does not know this group, or it is no part of the community",
+        409 => "is part of a community already",
+        419 => "the community takes no more groups",
+        429 => "too many at once; try again later",
+        _ => "WhatsApp refused",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_blocks_the_account_is_told_from_who_is_shy() {
+        assert!(member_refusal(401).contains("blocked"));
+        assert!(member_refusal(403).contains("privacy"));
+    }
 
     #[test]
     fn a_fault_means_what_was_asked() {

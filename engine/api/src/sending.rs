@@ -289,6 +289,7 @@ pub fn code_of(fault: &Fault, default: Code) -> Code {
         "group_not_found" => codes::GROUP_NOT_FOUND,
         "guard_quota" => codes::QUOTA_EXCEEDED,
         code if code.starts_with("guard_") => codes::SEND_THROTTLED,
+        "action_unsupported" => codes::UNSUPPORTED_OPERATION,
         "text_too_long" => codes::MESSAGE_TOO_LONG,
         "caption_too_long" => codes::CAPTION_TOO_LONG,
         "text_missing" | "url_missing" | "message_missing" | "key_missing" => codes::MISSING_PARAMETER,

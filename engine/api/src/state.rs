@@ -4,8 +4,10 @@ use crate::auth::KeyCache;
 use crate::config::ApiConfig;
 use crate::idempotency::Running;
 use crate::stream::Seats;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use warest_model::clock::Millis;
+use warest_model::id::SessionId;
 use warest_pipeline::Engine;
 
 /// What every endpoint holds. Cheap to clone.
@@ -18,6 +20,8 @@ pub struct ApiState {
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) seats: Seats,
     pub(crate) running: Running,
+    /// The number that the newest label of a session was given here.
+    pub(crate) labels: Arc<Mutex<HashMap<SessionId, u64>>>,
     pub(crate) started_ms: Millis,
 }
 
@@ -27,7 +31,8 @@ impl ApiState {
         let started_ms = engine.clock().now_ms();
         let keys = Arc::new(KeyCache::new(config.key_ttl));
         let seats = Seats::new(&config.streams);
-        Self { engine, config: Arc::new(config), keys, seats, running: Running::default(), started_ms }
+        let (running, labels) = (Running::default(), Arc::default());
+        Self { engine, config: Arc::new(config), keys, seats, running, labels, started_ms }
     }
 
     /// Waits until every stream has ended; they do so when the engine stops.

@@ -224,7 +224,7 @@ async fn the_account_sets_what_it_shows_and_to_whom() {
     assert_eq!(account.profile(&jid(BOT)).await.unwrap().about.as_deref(), Some("here to help"));
     account.set_push_name("Robot").await.unwrap();
     assert_eq!(account.push_name().await.unwrap(), "Robot");
-    account.set_picture(None, Some(vec![0xFF, 0xD8, 0xFF, 0xD9])).await.unwrap();
+    assert!(account.set_picture(None, Some(vec![0xFF, 0xD8, 0xFF, 0xD9])).await.unwrap().is_some());
     assert!(account.picture(&jid(BOT), false).await.unwrap().is_some());
     account.set_picture(None, None).await.unwrap();
     assert_eq!(account.picture(&jid(BOT), false).await.unwrap(), None);
@@ -254,6 +254,10 @@ async fn newsletters_are_made_found_followed_read_and_reacted_to() {
     assert_eq!(account.newsletter(&invite).await.unwrap().id, other);
     assert_eq!(account.newsletter(other.as_str()).await.unwrap().name, "Ani's news");
     account.follow_newsletter(&other, true).await.unwrap();
+    let nowhere = id("120363999999999999@newsletter");
+    for on in [true, false] {
+        refused(account.follow_newsletter(&nowhere, on).await, "newsletter_not_found");
+    }
     assert_eq!(account.newsletters().await.unwrap().len(), 2);
     for text in ["one", "two", "three"] {
         world.net.post_newsletter(other.as_str(), text).await.unwrap();

@@ -1,7 +1,7 @@
 //! Groups as the contract shows them: times in seconds; an address that is a LID
 //! has no `…Jid` beside it.
 
-use crate::faults::member_refusal;
+use crate::faults::{member_refusal, part_refusal};
 use serde_json::{Value, json};
 use warest_model::group::{Group, JoinRequest, MemberOutcome, Participant, Rank, Who};
 use warest_model::jid::Jid;
@@ -73,6 +73,16 @@ pub fn outcome_json(outcome: &MemberOutcome) -> Value {
         "status": if outcome.error.is_none() { "success" } else { "failed" },
         "error": outcome.error,
         "reason": outcome.error.map(member_refusal),
+    })
+}
+
+/// What became of one group that was to be part of a community, or no longer.
+pub fn part_json(outcome: &MemberOutcome) -> Value {
+    json!({
+        "jid": outcome.jid,
+        "status": if outcome.error.is_none() { "success" } else { "failed" },
+        "error": outcome.error,
+        "reason": outcome.error.map(part_refusal),
     })
 }
 

@@ -13,7 +13,7 @@ mod session;
 mod target;
 
 pub use delivery::{attempt_json, delivery_json};
-pub use group::{group_json, join_request_json, members, outcome_json, participant_json};
+pub use group::{group_json, join_request_json, members, outcome_json, part_json, participant_json};
 pub use history::{chat_json, message_json};
 pub use job::{bulk_json, job_json};
 pub use people::{business_json, newsletter_json, post_json};

@@ -16,13 +16,13 @@ use warest_pipeline::directory::SessionEntry;
 const QR_SIDE: u32 = 264;
 
 /// A session, as lists show it.
-pub fn session_json(entry: &SessionEntry, state: SessionState, me: Option<&str>) -> Value {
+pub fn session_json(entry: &SessionEntry, state: SessionState, me: Option<&str>, push_name: Option<&str>) -> Value {
     let session = &entry.session;
     json!({
         "id": session.id,
         "status": state,
         "me": me.map(|id| json!({ "id": id })),
-        "pushName": null,
+        "pushName": push_name,
         "lastConn": null,
         "label": session.label,
         "enabled": session.enabled,

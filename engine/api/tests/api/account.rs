@@ -259,11 +259,12 @@ impl Account for FakeAccount {
         })
     }
 
-    async fn set_picture(&self, group: Option<&Jid>, jpeg: Option<Vec<u8>>) -> Result<(), Fault> {
+    async fn set_picture(&self, group: Option<&Jid>, jpeg: Option<Vec<u8>>) -> Result<Option<String>, Fault> {
         let whose = group.map_or_else(|| "mine".to_owned(), Jid::to_string);
         self.change(format!("picture {whose} {}", jpeg.is_some()))?;
+        let id = jpeg.is_some().then(|| "PICTURE".to_owned());
         *self.picture.lock().unwrap() = jpeg;
-        Ok(())
+        Ok(id)
     }
 
     async fn set_about(&self, about: &str) -> Result<(), Fault> {
@@ -297,6 +298,10 @@ impl Account for FakeAccount {
 
     async fn devices(&self) -> Result<Vec<u16>, Fault> {
         self.answer(vec![12, 0])
+    }
+
+    async fn own_device(&self) -> Result<u16, Fault> {
+        self.answer(12)
     }
 
     async fn reject_call(&self, call_id: &str, from: &Jid) -> Result<(), Fault> {

@@ -231,7 +231,8 @@ async fn a_picture_becomes_a_square_jpeg_whatever_it_was() {
     .concat();
     let request = axum::http::Request::post("/api/v1/profile/picture").header("x-warest-api-key", ALICE);
     let request = request.header("content-type", "multipart/form-data; boundary=x").body(form.into()).unwrap();
-    assert_eq!(world.send(request).await.codes(), (200, 1000));
+    let own = world.send(request).await;
+    assert_eq!((own.codes(), &own.body["results"][0]["id"]), ((200, 1000), &json!("PICTURE")));
     check("of the account");
 
     for (picture, codes) in [
@@ -261,7 +262,11 @@ async fn communities_are_listed_made_and_have_groups() {
     let groups = world.get(&format!("/community/groups?sessionId=main&communityId={COMMUNITY}")).await;
     assert_eq!(groups.body["results"][0]["data"][0]["id"], SQUAD);
     let body = json!({ "sessionId": "main", "communityId": COMMUNITY, "groupIds": [SQUAD] });
-    assert_eq!(world.post("/community/groups", body.clone()).await.codes(), (200, 1000));
+    let linked = world.post("/community/groups", body.clone()).await;
+    assert_eq!(linked.codes(), (200, 1000));
+    let result = &linked.body["results"][0];
+    assert_eq!((&result["linkedGroups"], &result["failedToLink"]), (&json!([SQUAD]), &json!([])));
+    assert_eq!(result["groups"][0]["jid"], SQUAD);
     assert_eq!(world.call(ALICE, "DELETE", "/community/groups", Some(body)).await.codes(), (200, 1000));
     assert_eq!(changes(&world)[1..], ["link true 1", "link false 1"]);
 }

@@ -62,8 +62,18 @@ async fn privacy_is_shown_and_changed_by_the_contracts_names() {
     let body = json!({ "sessionId": "main", "lastSeen": "none", "groupAdd": "contact_blacklist" });
     assert_eq!(world.post("/profile/privacy", body).await.codes(), (200, 1000));
     assert_eq!(changes(&world), ["privacy last none", "privacy groupadd contact_blacklist"]);
-    for body in [json!({ "sessionId": "main" }), json!({ "sessionId": "main", "lastSeen": "No One" })] {
-        assert_eq!(world.post("/profile/privacy", body).await.status, 400);
+    for (fields, named) in [
+        (json!({}), "callAdd, messages is required"),
+        (json!({ "lastSeen": "No One" }), "`lastSeen`"),
+        (json!({ "readReceipts": "none", "lastSeen": "foo" }), "`lastSeen`"),
+        (json!({ "online": "none" }), "`online`"),
+        (json!({ "stickers": "all" }), "`stickers`"),
+    ] {
+        let mut body = fields;
+        body["sessionId"] = json!("main");
+        let refused = world.post("/profile/privacy", body).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(refused.body["message"].as_str().unwrap().contains(named), "{}", refused.body);
     }
     assert_eq!(changes(&world).len(), 2);
 }
@@ -165,7 +175,11 @@ async fn labels_are_listed_and_a_new_one_has_the_next_number() {
     assert_eq!(chats.body["results"][0]["data"][0]["chat"], format!("{ANNA}@s.whatsapp.net"));
     let made = world.post("/labels", json!({ "sessionId": "main", "name": "New" })).await;
     assert_eq!(made.body["results"][0]["labelId"], "5");
-    assert_eq!(changes(&world), ["label 5 New 0"]);
+    let again = world.post("/labels", json!({ "sessionId": "main", "name": "Newer" })).await;
+    assert_eq!(again.body["results"][0]["labelId"], "6", "the account has not told of the other yet");
+    assert_eq!(changes(&world), ["label 5 New 0", "label 6 Newer 0"]);
+    let labels = world.get("/labels?sessionId=main").await;
+    assert_eq!(labels.body["results"][0]["data"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -201,7 +215,9 @@ async fn the_devices_of_an_account_are_shown_and_of_none_our_own_name() {
     assert_eq!(devices.codes(), (200, 1000));
     let first = &devices.body["results"][0];
     assert_eq!((&first["name"], &first["phone"], &first["device"]), (&json!("The Shop"), &json!(ME), &json!("phone")));
-    assert_eq!(devices.body["results"][1]["deviceId"], 12);
+    let ours = &devices.body["results"][1];
+    assert_eq!((&ours["deviceId"], &ours["device"]), (&json!(12), &json!("WARest")));
+    assert_eq!((&first["isMe"], &ours["isMe"]), (&json!(false), &json!(true)));
     world.links.put("main", waiting_for_scan(i64::MAX / 2));
     let nobody = world.get("/session/devices?sessionId=main").await;
     assert_eq!(nobody.codes(), (200, 1000));

@@ -22,6 +22,7 @@ async fn a_new_session_shows_the_qr_to_scan_and_later_that_it_is_open() {
     let shown = world.get("/session/fresh").await;
     assert_eq!(shown.body["result"]["status"], "open");
     assert_eq!(shown.body["result"]["label"], "Desk");
+    assert_eq!(shown.body["result"]["pushName"], "The Shop");
 }
 
 #[tokio::test]

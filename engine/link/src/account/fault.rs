@@ -2,7 +2,7 @@
 
 use crate::outbound::fault::{of_chain, of_mex};
 use warest_model::fault::{Fault, OVERLIMIT};
-use whatsapp_rust::{CommunityError, ErrorChainExt, GroupError};
+use whatsapp_rust::{CommunityError, ErrorChainExt, GroupError, IqError, MexError};
 
 /// What was asked for, where the same number means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) fn group(error: GroupError, asked: Asked) -> Fault {
         return code(rejection.code, asked);
     }
     match &error {
-        GroupError::Mex(mex) => of_mex(mex),
+        GroupError::Mex(inner) => mex(inner),
         GroupError::DescriptionConflict => Fault::retry(
             "description_conflict",
             "somebody else changed the description at the same time; read it and change it again",
@@ -46,12 +46,29 @@ pub(super) fn group(error: GroupError, asked: Asked) -> Fault {
 pub(super) fn community(error: CommunityError, asked: Asked) -> Fault {
     match error {
         CommunityError::Group(error) => group(error, asked),
-        CommunityError::Mex(mex) => of_mex(&mex),
+        CommunityError::Mex(inner) => mex(&inner),
         CommunityError::InvalidRequest(why) => {
             Fault::retry("answer_unreadable", format!("WhatsApp's answer cannot be read: {why}"))
         }
         error => question(&error, asked),
     }
+}
+
+/// A question in WhatsApp's GraphQL failed. What the server refused is to the library
+/// an answer that cannot be read, whose words alone say why.
+pub(super) fn mex(error: &MexError) -> Fault {
+    let told = match error {
+        MexError::Request(IqError::ParseError(why)) => refusal(&why.to_string()),
+        _ => None,
+    };
+    of_mex(told.as_ref().unwrap_or(error))
+}
+
+/// Reads `MEX fatal error (query=…, code=404): no such newsletter`.
+fn refusal(words: &str) -> Option<MexError> {
+    let (_, told) = words.strip_prefix("MEX fatal error (")?.split_once("code=")?;
+    let (code, message) = told.split_once("): ")?;
+    Some(MexError::ExtensionError { code: code.parse().ok()?, message: message.to_owned() })
 }
 
 /// Any other question failed.
@@ -102,6 +119,18 @@ pub(super) fn code(code: u16, asked: Asked) -> Fault {
 mod tests {
     use super::*;
     use warest_model::fault::FaultKind;
+
+    #[test]
+    fn a_refusal_of_graphql_is_found_in_an_answer_that_cannot_be_read() {
+        for (words, name) in [
+            ("MEX fatal error (query=join, code=404): no such newsletter", "not_found"),
+            ("MEX fatal error (query=join, code=403): not yours", "forbidden"),
+            ("Missing <result> node in MEX response", "send_failed"),
+        ] {
+            let error = MexError::Request(IqError::ParseError(anyhow::anyhow!(words)));
+            assert_eq!(mex(&error).code, name, "{words}");
+        }
+    }
 
     #[test]
     fn the_same_number_means_different_things_to_different_questions() {

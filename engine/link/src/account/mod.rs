@@ -110,8 +110,9 @@ pub trait Account: Send + Sync {
 
     // The account itself.
 
-    /// Sets the picture (JPEG) of a group, or of the account; `None` removes it.
-    async fn set_picture(&self, group: Option<&Jid>, jpeg: Option<Vec<u8>>) -> Result<(), Fault>;
+    /// Sets the picture (JPEG) of a group, or of the account, and answers its id;
+    /// `None` removes it.
+    async fn set_picture(&self, group: Option<&Jid>, jpeg: Option<Vec<u8>>) -> Result<Option<String>, Fault>;
     /// Sets what the account says about itself.
     async fn set_about(&self, about: &str) -> Result<(), Fault>;
     /// Sets the name it goes by.
@@ -128,6 +129,8 @@ pub trait Account: Send + Sync {
     async fn set_ephemeral(&self, chat: &Jid, seconds: u32) -> Result<(), Fault>;
     /// The account's devices: numbers, and when they were last known of.
     async fn devices(&self) -> Result<Vec<u16>, Fault>;
+    /// Which of them this one is.
+    async fn own_device(&self) -> Result<u16, Fault>;
     /// Refuses a call that rings.
     async fn reject_call(&self, call_id: &str, from: &Jid) -> Result<(), Fault>;
 

@@ -1,5 +1,6 @@
 //! Newsletters.
 
+use super::fault::mex;
 use super::groups::millis;
 use super::names;
 use crate::outbound::address::jid;
@@ -114,11 +115,17 @@ fn invalid() -> Fault {
     Fault::fail("newsletter_invalid", "give the address or the link of a newsletter")
 }
 
+fn unknown() -> Fault {
+    Fault::fail("newsletter_not_found", "WhatsApp does not know this newsletter")
+}
+
 fn fault(error: NewsletterError) -> Fault {
     match &error {
-        NewsletterError::InvalidRequest(_) => {
-            Fault::fail("newsletter_not_found", "WhatsApp does not know this newsletter")
-        }
+        NewsletterError::InvalidRequest(_) => unknown(),
+        NewsletterError::Mex(inner) => match mex(inner) {
+            fault if fault.code == "not_found" => unknown(),
+            fault => fault,
+        },
         _ => of_newsletter(error),
     }
 }

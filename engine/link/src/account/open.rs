@@ -120,7 +120,7 @@ impl Account for Open {
         self.within(people::other_name(&self.client, of)).await
     }
 
-    async fn set_picture(&self, group: Option<&Jid>, jpeg: Option<Vec<u8>>) -> Result<(), Fault> {
+    async fn set_picture(&self, group: Option<&Jid>, jpeg: Option<Vec<u8>>) -> Result<Option<String>, Fault> {
         self.within(own::set_picture(&self.client, group, jpeg)).await
     }
 
@@ -154,6 +154,10 @@ impl Account for Open {
 
     async fn devices(&self) -> Result<Vec<u16>, Fault> {
         self.within(own::devices(&self.client)).await
+    }
+
+    async fn own_device(&self) -> Result<u16, Fault> {
+        own::device(&self.client)
     }
 
     async fn reject_call(&self, call_id: &str, from: &Jid) -> Result<(), Fault> {

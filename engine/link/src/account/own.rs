@@ -10,25 +10,29 @@ use warest_model::people::Privacy;
 use whatsapp_rust::privacy_settings::{PrivacyCategory, PrivacyValue};
 use whatsapp_rust::{Client, ProfileError};
 
-pub(super) async fn set_picture(client: &Client, of: Option<&Address>, jpeg: Option<Vec<u8>>) -> Result<(), Fault> {
+pub(super) async fn set_picture(
+    client: &Client,
+    of: Option<&Address>,
+    jpeg: Option<Vec<u8>>,
+) -> Result<Option<String>, Fault> {
     let of = of.map(jid).transpose()?;
-    let fault = match (of, jpeg) {
+    let set = match (of, jpeg) {
         (Some(id), Some(jpeg)) => {
-            client.groups().set_profile_picture(id, jpeg).await.err().map(|error| group(error, Asked::Manage))
+            client.groups().set_profile_picture(id, jpeg).await.map_err(|error| group(error, Asked::Manage))
         }
         (Some(id), None) => {
-            client.groups().remove_profile_picture(id).await.err().map(|error| group(error, Asked::Manage))
+            client.groups().remove_profile_picture(id).await.map_err(|error| group(error, Asked::Manage))
         }
-        (None, Some(jpeg)) => client.profile().set_profile_picture(jpeg).await.err().map(profile),
-        (None, None) => client.profile().remove_profile_picture().await.err().map(profile),
+        (None, Some(jpeg)) => client.profile().set_profile_picture(jpeg).await.map_err(profile),
+        (None, None) => client.profile().remove_profile_picture().await.map_err(profile),
     };
-    match fault {
-        None => Ok(()),
-        Some(fault) if fault.code == "refused" => Err(Fault::fail(
+    match set {
+        Ok(set) => Ok(Some(set.id).filter(|id| !id.is_empty())),
+        Err(fault) if fault.code == "refused" => Err(Fault::fail(
             "picture_refused",
             "WhatsApp does not take this picture; give a square JPEG of at least 192 pixels",
         )),
-        Some(fault) => Err(fault),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -98,6 +102,10 @@ pub(super) async fn devices(client: &Client) -> Result<Vec<u16>, Fault> {
     let mut devices = answers.drain().next().map(|(_, info)| info.devices).unwrap_or_default();
     devices.sort_unstable();
     Ok(devices)
+}
+
+pub(super) fn device(client: &Client) -> Result<u16, Fault> {
+    client.pn().map(|me| me.device).ok_or_else(crate::outbound::fault::logged_out)
 }
 
 pub(super) async fn reject_call(client: &Client, call_id: &str, from: &Address) -> Result<(), Fault> {

@@ -6,8 +6,8 @@ use crate::error::ApiResult;
 use crate::extract::{About, OneOrMany, group_address, required};
 use crate::faults::Question;
 use crate::routes::group::create::{check_description, subject};
-use crate::routes::group::members::{Lists, verdict};
-use crate::view::{group_json, outcome_json};
+use crate::routes::group::members::verdict;
+use crate::view::{group_json, part_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use warest_model::jid::Jid;
@@ -73,14 +73,17 @@ async fn change(about: &About<Parts>, linked: bool) -> ApiResult {
     let outcomes = about.account()?.link_groups(&community, &groups, linked).await;
     let outcomes = outcomes.map_err(|fault| Question::GroupUpdate.refusal(fault))?;
     let (code, status) = verdict(Question::GroupUpdate, &outcomes);
-    let lists = match linked {
-        true => Lists { done: "linkedGroups", failed: "failedToLink" },
-        false => Lists { done: "unlinkedGroups", failed: "failedToUnlink" },
+    let (done, failed) = match linked {
+        true => ("linkedGroups", "failedToLink"),
+        false => ("unlinkedGroups", "failedToUnlink"),
     };
-    let mut shown = lists.of(&outcomes);
-    shown["communityId"] = json!(community);
-    shown["groups"] = outcomes.iter().map(outcome_json).collect::<Value>();
-    shown["status"] = json!(status);
+    let named = |refused: bool| -> Vec<&Jid> {
+        outcomes.iter().filter(|one| one.error.is_some() == refused).map(|one| &one.jid).collect()
+    };
+    let mut shown = json!({ "communityId": community, "status": status });
+    shown[done] = json!(named(false));
+    shown[failed] = json!(named(true));
+    shown["groups"] = outcomes.iter().map(part_json).collect::<Value>();
     let message = match (code == codes::SUCCESS, linked) {
         (true, true) => "Groups linked",
         (true, false) => "Groups unlinked",

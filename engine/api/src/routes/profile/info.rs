@@ -18,7 +18,7 @@ pub async fn get(about: About) -> ApiResult {
         page => page.clone(),
     };
     let (full, preview) = (&seen.fields["picture"]["full"], &seen.fields["picture"]["preview"]);
-    let (device, server) = (about.own_device(), me.server());
+    let device = account.own_device().await.ok().map(|number| number.to_string());
     Ok(about.done(
         "Profile info fetched",
         json!({
@@ -31,7 +31,7 @@ pub async fn get(about: About) -> ApiResult {
             "devices": seen.profile.devices,
             "pictureId": null,
             "businessProfile": business,
-            "entries": { "User": me.user(), "Agent": 0, "Device": device, "Server": server },
+            "entries": { "User": me.user(), "Agent": 0, "Device": device, "Server": me.server() },
             "profilePicture": { "url": full, "id": null, "type": "image", "imgFull": full, "imgPreview": preview },
         }),
     ))

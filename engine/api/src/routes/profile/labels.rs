@@ -6,7 +6,8 @@ use crate::extract::{About, Whole, required};
 use crate::faults::Question;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use warest_model::history::Label;
+use std::sync::PoisonError;
+use warest_model::history::{Change, Label};
 use warest_store::Slice;
 
 /// Longest name, in characters (WhatsApp's own limit).
@@ -47,9 +48,9 @@ pub async fn chats(about: About<Tag>) -> ApiResult {
 
 /// Makes it, or changes it. A new one has the next number.
 pub async fn save(mut about: About<Tag>) -> ApiResult {
-    let id = match about.fields.label_id.as_deref().filter(|id| !id.is_empty()) {
-        Some(_) => label_id(&about.fields)?,
-        None => next_id(&about).await?,
+    let named = match about.fields.label_id.as_deref().filter(|id| !id.is_empty()) {
+        Some(_) => Some(label_id(&about.fields)?),
+        None => None,
     };
     let name = about.fields.name.take().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     let name = required("name", name)?;
@@ -60,8 +61,19 @@ pub async fn save(mut about: About<Tag>) -> ApiResult {
     if color >= COLOURS {
         return Err(ApiError::invalid(format!("`color` is a number below {COLOURS}")));
     }
+    let account = about.account()?;
+    let id = match named {
+        Some(id) => id,
+        None => next_id(&about).await?,
+    };
     let label = Label { id, name, color: color as i32 };
-    about.account()?.save_label(&label).await.map_err(|fault| Question::Other.refusal(fault))?;
+    account.save_label(&label).await.map_err(|fault| Question::Other.refusal(fault))?;
+    // The account tells the history of it some time later; who asks next would miss it.
+    let change = vec![Change::Label(label.clone())];
+    if let Err(error) = about.state.engine.store().apply(&about.entry.session.id, change).await {
+        // It is made, whether it is listed already or not.
+        tracing::warn!(%error, "a new label is not in the history yet");
+    }
     let shown = json!({ "labelId": label.id, "name": label.name, "color": label.color, "status": "success" });
     Ok(about.done("Label saved", shown))
 }
@@ -92,10 +104,15 @@ async fn change(about: &About<Tag>, on: bool) -> ApiResult {
     Ok(about.done(message, json!({ "labelId": id, "chat": chat, "labelled": on, "status": "success" })))
 }
 
+/// The number after the last one, and after those of labels that are being made.
 async fn next_id(about: &About<Tag>) -> Result<String, ApiError> {
-    let labels = about.state.engine.store().labels(&about.entry.session.id).await?;
+    let session = &about.entry.session.id;
+    let labels = about.state.engine.store().labels(session).await?;
     let last = labels.iter().filter_map(|label| label.id.parse::<u64>().ok()).max().unwrap_or_default();
-    Ok(last.saturating_add(1).to_string())
+    let mut given = about.state.labels.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = given.entry(session.clone()).or_default();
+    *number = last.max(*number).saturating_add(1);
+    Ok(number.to_string())
 }
 
 fn label_json(label: &Label) -> Value {

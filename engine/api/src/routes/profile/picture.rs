@@ -26,7 +26,7 @@ pub async fn get(about: About<Whose>) -> ApiResult {
         None => about.own_address()?,
     };
     let full = account.picture(&of, false).await.map_err(|fault| Question::Person.refusal(fault))?;
-    Ok(about.done("Profile picture fetched", shown(account.as_ref(), &of, full).await))
+    Ok(about.done("Profile picture fetched", shown(account.as_ref(), &of, full, None).await))
 }
 
 /// Sets it: a data URL, base64, an http(s) URL, or the file of a form.
@@ -34,10 +34,10 @@ pub async fn post(mut about: About<PictureField>) -> ApiResult {
     let account = about.account()?;
     let me = about.own_address()?;
     let jpeg = avatar(&mut about).await?;
-    account.set_picture(None, Some(jpeg)).await.map_err(|fault| Question::Me.refusal(fault))?;
+    let id = account.set_picture(None, Some(jpeg)).await.map_err(|fault| Question::Me.refusal(fault))?;
     // It is set, whether its new address can be had or not.
     let full = account.picture(&me, false).await.ok().flatten();
-    Ok(about.done("Profile picture updated", shown(account.as_ref(), &me, full).await))
+    Ok(about.done("Profile picture updated", shown(account.as_ref(), &me, full, id).await))
 }
 
 /// Removes it.
@@ -46,7 +46,8 @@ pub async fn delete(about: About) -> ApiResult {
     Ok(Reply::new(codes::SUCCESS, "Profile picture removed").results(Vec::<Value>::new()))
 }
 
-async fn shown(account: &dyn Account, of: &Jid, full: Option<String>) -> Value {
+/// Only the answer to a change has the id.
+async fn shown(account: &dyn Account, of: &Jid, full: Option<String>, id: Option<String>) -> Value {
     let preview = account.picture(of, true).await.ok().flatten();
-    json!({ "jid": of, "url": full, "id": null, "type": "image", "imgFull": full, "imgPreview": preview })
+    json!({ "jid": of, "url": full, "id": id, "type": "image", "imgFull": full, "imgPreview": preview })
 }

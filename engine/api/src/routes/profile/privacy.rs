@@ -8,20 +8,21 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use warest_model::people::Privacy;
 
-/// The contract's names, and WhatsApp's.
-const CATEGORIES: [(&str, &str); 9] = [
-    ("readReceipts", "readreceipts"),
-    ("profilePhoto", "profile"),
-    ("status", "status"),
-    ("online", "online"),
-    ("lastSeen", "last"),
-    ("groupAdd", "groupadd"),
-    ("callAdd", "calladd"),
-    ("stickers", "stickers"),
-    ("messages", "messages"),
+/// What most categories take.
+const PEOPLE: &[&str] = &["all", "contacts", "contact_blacklist", "none"];
+/// The contract's names, WhatsApp's, and what WhatsApp takes there. One that takes
+/// nothing is shown only.
+const CATEGORIES: [(&str, &str, &[&str]); 9] = [
+    ("readReceipts", "readreceipts", &["all", "none"]),
+    ("profilePhoto", "profile", PEOPLE),
+    ("status", "status", PEOPLE),
+    ("online", "online", &["all", "match_last_seen"]),
+    ("lastSeen", "last", PEOPLE),
+    ("groupAdd", "groupadd", PEOPLE),
+    ("callAdd", "calladd", &["all", "known", "contacts"]),
+    ("stickers", "stickers", &[]),
+    ("messages", "messages", &["all", "contacts"]),
 ];
-/// Longest value, in bytes.
-const VALUE_BYTES: usize = 40;
 
 /// What to change, by the contract's names.
 #[derive(Debug, Deserialize)]
@@ -44,7 +45,8 @@ pub async fn get(about: About) -> ApiResult {
     Ok(about.done("Privacy settings fetched", shown(&privacy)))
 }
 
-/// Changes those that are named, one after the other.
+/// Changes those that are named, one after the other, once all of them are known to be
+/// what WhatsApp takes.
 pub async fn post(mut about: About<Changes>) -> ApiResult {
     let changes = about.fields.read()?;
     let account = about.account()?;
@@ -69,17 +71,20 @@ impl Changes {
             self.messages.take(),
         ];
         let mut changes = Vec::new();
-        for ((name, category), value) in CATEGORIES.into_iter().zip(values) {
+        for ((name, category, takes), value) in CATEGORIES.into_iter().zip(values) {
             let Some(value) = value else { continue };
-            let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-            if value.is_empty() || value.len() > VALUE_BYTES || !value.bytes().all(is_name) {
-                let message = format!("`{name}` is one of WhatsApp's words: all, contacts, contact_blacklist, none, …");
-                return Err(ApiError::invalid(message));
+            if takes.is_empty() {
+                return Err(ApiError::invalid(format!("`{name}` cannot be changed from here")));
+            }
+            if !takes.contains(&value.as_str()) {
+                return Err(ApiError::invalid(format!("`{name}` is one of {}", takes.join(", "))));
             }
             changes.push(Privacy { category: category.to_owned(), value });
         }
         if changes.is_empty() {
-            return Err(ApiError::missing("one of readReceipts, profilePhoto, status, online, lastSeen, groupAdd"));
+            let settable = CATEGORIES.iter().filter(|(_, _, takes)| !takes.is_empty());
+            let names: Vec<&str> = settable.map(|(name, ..)| *name).collect();
+            return Err(ApiError::missing(&format!("one of {}", names.join(", "))));
         }
         Ok(changes)
     }
@@ -87,6 +92,6 @@ impl Changes {
 
 fn shown(privacy: &[Privacy]) -> Value {
     let told: BTreeMap<&str, &str> = privacy.iter().map(|one| (one.category.as_str(), one.value.as_str())).collect();
-    let fields = CATEGORIES.iter().map(|(name, category)| ((*name).to_owned(), json!(told.get(category))));
+    let fields = CATEGORIES.iter().map(|(name, category, _)| ((*name).to_owned(), json!(told.get(category))));
     Value::Object(Map::from_iter(fields))
 }

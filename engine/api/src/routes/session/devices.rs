@@ -23,10 +23,11 @@ pub async fn get(about: About) -> ApiResult {
     };
     let mut devices = account.devices().await.map_err(|fault| Question::Me.refusal(fault))?;
     let name = account.push_name().await.map_err(|fault| Question::Me.refusal(fault))?;
+    let own = account.own_device().await.map_err(|fault| Question::Me.refusal(fault))?;
     devices.sort_unstable();
-    let (phone, own) = (about.phone(), about.own_device());
+    let phone = about.phone();
     let show = |number: &u16| {
-        let is_me = *number != 0 && number.to_string() == own;
+        let is_me = *number == own;
         let kind = match number {
             0 => "phone",
             _ if is_me => OURSELVES,

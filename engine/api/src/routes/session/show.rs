@@ -8,17 +8,16 @@ use crate::state::ApiState;
 use crate::view::{qr_fields, session_json, target_json, webhook_fields};
 use axum::extract::State;
 use serde_json::{Value, json};
+use warest_pipeline::directory::SessionEntry;
 
 /// The sessions that the caller may use, by name.
 pub async fn list(caller: Caller, State(state): State<ApiState>) -> Reply {
     let sessions = state.engine.sessions(&caller.user);
-    let items: Vec<Value> = sessions
-        .iter()
-        .map(|entry| {
-            let status = state.engine.status(entry);
-            session_json(entry, status.state, status.me.as_deref())
-        })
-        .collect();
+    let mut items: Vec<Value> = Vec::with_capacity(sessions.len());
+    for entry in &sessions {
+        let (status, name) = (state.engine.status(entry), push_name(&state, entry).await);
+        items.push(session_json(entry, status.state, status.me.as_deref(), name.as_deref()));
+    }
     Reply::new(codes::SUCCESS, "Sessions fetched").results(vec![json!({ "items": items })])
 }
 
@@ -26,7 +25,8 @@ pub async fn list(caller: Caller, State(state): State<ApiState>) -> Reply {
 pub async fn one(caller: Caller, OwnSession(entry): OwnSession, State(state): State<ApiState>) -> Reply {
     let status = state.engine.status(&entry);
     let (targets, now) = (state.engine.all_targets(&entry), state.now_ms());
-    let mut session = session_json(&entry, status.state, status.me.as_deref());
+    let name = push_name(&state, &entry).await;
+    let mut session = session_json(&entry, status.state, status.me.as_deref(), name.as_deref());
     for (name, value) in webhook_fields(&state.engine.targets(&entry)) {
         session[name] = value;
     }
@@ -37,4 +37,10 @@ pub async fn one(caller: Caller, OwnSession(entry): OwnSession, State(state): St
         }
     }
     Reply::new(codes::SUCCESS, "Session fetched").result(session)
+}
+
+/// The name that an account goes by, which an open session knows without asking.
+async fn push_name(state: &ApiState, entry: &SessionEntry) -> Option<String> {
+    let name = state.engine.account(entry).ok()?.push_name().await.ok()?;
+    Some(name).filter(|name| !name.is_empty())
 }
