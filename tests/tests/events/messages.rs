@@ -112,8 +112,11 @@ async fn what_is_about_a_message_arrives() {
 
     let book = json!({ "prefixes": ["/", "!"], "commands": [{ "name": "order", "aliases": ["buy"] }] });
     stage.api(Method::PUT, &format!("/session/{SHOP}/commands"), book).await;
+    let post = stage.network.say(ANA, "status@broadcast", "!buy one").await.unwrap();
+    stage.seen("message_received_status_command", "message_received", of(&post)).await;
     let said = stage.network.say(ANA, BOT, "!BUY 2 \"green tea\"").await.unwrap();
     stage.seen("message_command", "message_command", of(&said)).await;
+    assert!(!stage.has("message_command", of(&post)), "a post is no word to the bot");
 }
 
 #[tokio::test]

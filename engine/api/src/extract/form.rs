@@ -6,12 +6,11 @@
 use super::json::{Json, content_type};
 use crate::codes;
 use crate::error::ApiError;
+use crate::files;
 use crate::state::ApiState;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{HeaderMap, StatusCode};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine as _, alphabet};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value};
@@ -233,12 +232,11 @@ async fn stored(state: &ApiState, entry: &SessionEntry, file: &FormFile) -> Resu
 fn inline_bytes(text: &str) -> Option<Vec<u8>> {
     let encoded = match text.strip_prefix("data:") {
         Some(rest) => rest.split_once(";base64,")?.1,
+        // A sentence is no file, though its letters may be those of base64.
+        None if text.contains(' ') => return None,
         None => text,
     };
-    let encoded: String = encoded.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let engine = GeneralPurpose::new(&alphabet::STANDARD, lenient);
-    engine.decode(encoded).ok().filter(|bytes| !bytes.is_empty())
+    files::base64(encoded).filter(|bytes| !bytes.is_empty())
 }
 
 fn cut_off() -> ApiError {

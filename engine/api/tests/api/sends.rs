@@ -102,6 +102,20 @@ async fn what_cannot_be_sent_is_refused_before_it_is_queued() {
 }
 
 #[tokio::test]
+async fn what_is_no_file_is_refused() {
+    let world = World::new().await;
+    let before = world.written().await;
+    for media in ["not a file", "data:image/png,x", "?", "data:image/png;base64,"] {
+        let answer = world
+            .post("/messages/send/media", json!({ "sessionId": "main", "to": "628111111111", "media": media }))
+            .await;
+        assert_eq!(answer.codes(), (400, 2002), "{media}: {}", answer.body);
+        assert!(answer.body["message"].as_str().unwrap().contains("takes an http(s) URL"), "{}", answer.body);
+    }
+    assert_eq!(world.written().await, before);
+}
+
+#[tokio::test]
 async fn a_file_that_leads_on_to_a_private_address_is_not_fetched() {
     let private = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let there = format!("http://{}/secret", private.local_addr().unwrap());

@@ -110,6 +110,7 @@ async fn next_id(about: &About<Tag>) -> Result<String, ApiError> {
     let labels = about.state.engine.store().labels(session).await?;
     let last = labels.iter().filter_map(|label| label.id.parse::<u64>().ok()).max().unwrap_or_default();
     let mut given = about.state.labels.lock().unwrap_or_else(PoisonError::into_inner);
+    given.retain(|session, _| about.state.engine.session(session).is_some());
     let number = given.entry(session.clone()).or_default();
     *number = last.max(*number).saturating_add(1);
     Ok(number.to_string())
